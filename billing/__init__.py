@@ -1,0 +1,6 @@
+"""Money rules: what a leg costs, what a balance affords, what a posting says and why.
+
+Floor 0, pure: values in, values out. No clock, no database, no network.
+May import: the standard library, phonenumbers (country codes only) and this folder.
+Never imports: gateway, routing, webhooks, workers, or any framework.
+"""
