@@ -1,0 +1,31 @@
+"""The store: tables beside their queries, one file per noun.
+
+May import sqlalchemy, `gateway.db` and floor 0. Every tenant table has `tenant_id` first in its
+primary key and in every unique constraint; foreign keys inside a tenant are composite; ids are
+UUIDv7 made in the app. Directory tables (`did_directory`, `account_directory`, `login`,
+`api_token`) are small, global, and have no foreign key into a tenant.
+"""
+
+from gateway.store import (  # noqa: F401  the tables register themselves
+    accounts,
+    audit,
+    calls,
+    clock,
+    forwarding,
+    idempotency,
+    ledger,
+    legs,
+    logins,
+    mail,
+    numbers,
+    outbox,
+    plans,
+    receipts,
+    recordings,
+    rollups,
+    tokens,
+    topups,
+)
+from gateway.store.base import Base
+
+metadata = Base.metadata

@@ -1,0 +1,56 @@
+"""Legs: the parent (inbound) and every target that rang, metered one by one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.store.base import Base, Micros, Small, TenantId
+
+
+class LegRow(Base):
+    """The queue of record for settlement: due = ended and not settled."""
+
+    __tablename__ = "leg"
+
+    tenant_id: Mapped[TenantId]
+    leg_sid: Mapped[str] = mapped_column(String(34), primary_key=True)
+    call_sid: Mapped[str] = mapped_column(String(34))
+    account_id: Mapped[uuid.UUID]
+    kind: Mapped[str] = mapped_column(String(10))  # inbound, forwarded, transfer
+    target_kind: Mapped[str] = mapped_column(String(8))  # number, sip, client ("did" for inbound)
+    to_address: Mapped[str]
+    cursor: Mapped[str]  # where in the routing plan this target stood
+    status: Mapped[str] = mapped_column(String(16))
+    status_rank: Mapped[Small]
+    started_at: Mapped[dt.datetime]
+    answered_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    talk_seconds: Mapped[int]
+    ring_seconds: Mapped[int]
+    confirmed: Mapped[bool | None]  # press-1; None where not asked
+    end_receipt_id: Mapped[uuid.UUID | None]  # the webhook that caused the charge
+    settled_at: Mapped[dt.datetime | None]
+    billed_seconds: Mapped[int | None]
+    rate_micros: Mapped[int | None]  # per minute, as applied
+    rate_label: Mapped[str | None]
+    charge_micros: Mapped[Micros | None]
+    cost_micros: Mapped[Micros | None]  # what the carrier takes for it: whole started minutes
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "call_sid"], ["call.tenant_id", "call.call_sid"], name="fk_leg_call"
+        ),
+        CheckConstraint("kind in ('inbound','forwarded','transfer')", name="kind"),
+        CheckConstraint("talk_seconds between 0 and 86400", name="talk_seconds"),
+        Index("ix_leg_call", "tenant_id", "call_sid"),
+        Index(
+            "ix_leg_due",
+            "tenant_id",
+            "account_id",
+            postgresql_where="ended_at is not null and settled_at is null",
+        ),
+    )
