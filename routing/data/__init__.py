@@ -1,0 +1,1 @@
+"""Generated reference tables, read by routing.geography; `generate.py` makes them offline."""
