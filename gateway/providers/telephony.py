@@ -1,0 +1,102 @@
+"""The carrier as services see it: numbers, calls, recordings, messages.
+
+Every deed that cannot be undone answers in one of three ways: it returns (done), raises
+`ProviderError` (not done), or raises `OutcomeUnknown` (asked, but the answer was lost). The last
+is resolved by asking the carrier what there is, never by doing the deed again (RELIABILITY R8).
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.links import NumberUrls
+
+
+class ProviderError(Exception):
+    """The carrier did not do it. `permanent`: asking again will not help. `code`: its own."""
+
+    def __init__(self, words: str, *, permanent: bool, code: int | None = None) -> None:
+        self.words, self.permanent, self.code = words, permanent, code
+        super().__init__(words)
+
+
+class OutcomeUnknown(ProviderError):
+    """The request may or may not have been carried out."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words, permanent=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedNumber:
+    """On sale at the carrier right now; not a reservation."""
+
+    e164: str
+    locality: str
+    region: str
+    country: str
+    number_type: str  # local, toll-free, mobile
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierNumber:
+    sid: str
+    e164: str
+    friendly_name: str
+    urls: NumberUrls
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierCall:
+    """A call or a leg as the carrier's REST API tells it, in its own words for `status`.
+
+    `duration_seconds` is talk time and None until the call has ended; `price_micros` comes late
+    and is what the carrier takes (positive), None until it is known.
+    """
+
+    sid: str
+    parent_call_sid: str | None
+    from_: str
+    to: str
+    status: str
+    direction: str
+    started_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    duration_seconds: int | None
+    price_micros: int | None
+    price_unit: str
+
+
+class Telephony(Protocol):
+    def search_numbers(
+        self, *, country: str, number_type: str, area_code: str, contains: str, limit: int
+    ) -> tuple[OfferedNumber, ...]: ...
+
+    def buy_number(self, e164: str, *, friendly_name: str, urls: NumberUrls) -> CarrierNumber: ...
+
+    def find_number(self, *, friendly_name: str = "", e164: str = "") -> CarrierNumber | None:
+        """One of our numbers by the name that it was bought under, or by itself."""
+
+    def update_number(self, sid: str, urls: NumberUrls) -> CarrierNumber: ...
+
+    def release_number(self, sid: str) -> None:
+        """Irreversible. A number that is already gone counts as released."""
+
+    def fetch_call(self, sid: str) -> CarrierCall | None: ...
+
+    def child_calls(self, sid: str) -> tuple[CarrierCall, ...]: ...
+
+    def calls_since(self, since: dt.datetime, *, to: str = "") -> Iterator[CarrierCall]:
+        """Oldest filter of the carrier is a whole UTC day: earlier calls of that day come too."""
+
+    def end_call(self, sid: str) -> None:
+        """Hang up a live call; one that has ended already is left alone."""
+
+    def set_time_limit(self, sid: str, seconds: int) -> None: ...
+
+    def fetch_recording(self, sid: str) -> tuple[str, bytes]:
+        """Media type and sound."""
+
+    def send_message(self, *, from_: str, to: str, body: str, status_callback: str) -> str:
+        """The message's sid."""
