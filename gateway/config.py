@@ -142,6 +142,11 @@ class Settings(BaseSettings):
     def sandbox_dir(self) -> Path:
         return self.var_dir / "sandbox"
 
+    @property
+    def runs_carrier(self) -> bool:
+        """Is the sandbox carrier of this installation the one that is asked?"""
+        return self.sandbox and self.twilio_api_url == f"http://127.0.0.1:{self.sandbox_port}"
+
     def cautions(self) -> tuple[str, ...]:
         """What is allowed but probably not meant; `ringledger up` prints them."""
         found = []

@@ -28,7 +28,7 @@ from gateway.embedded.process import (
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 STEADY_SECONDS = 10.0  # whoever lives this long has started well
-DEATHS_IN_A_ROW_MAX = 6
+DEATHS_IN_A_ROW_MAX = 5
 PAUSE_SECONDS_MAX = 5.0
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

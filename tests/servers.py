@@ -86,9 +86,9 @@ def hold(run_dir: Path, pytest_pid: int) -> None:
                     home / "valkey", options=("--databases", str(VALKEY_DATABASES))
                 ),
             )
-            postgres.wait_ready(servers.database_url)
+            postgres.wait_ready(servers.database_url, check=supervisor.check)
             postgres.ensure_database(servers.database_url)
-            valkey.wait_ready(servers.redis_url)
+            valkey.wait_ready(servers.redis_url, check=supervisor.check)
             draft = run_dir / "servers.draft"
             draft.write_text(json.dumps(asdict(servers)))
             draft.rename(run_dir / "servers.json")

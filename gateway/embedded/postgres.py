@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -86,10 +87,14 @@ def process_spec(
     )
 
 
-def wait_ready(database_url: str, *, seconds: float = READY_SECONDS) -> None:
-    """Return when a connection works; after a crash that is when recovery has ended."""
+def wait_ready(
+    database_url: str, *, check: Callable[[], None], seconds: float = READY_SECONDS
+) -> None:
+    """Return when a connection works; after a crash that is when recovery has ended. `check` is
+    called while waiting and raises when there is nothing left to wait for."""
     ends_at = time.monotonic() + seconds
     while True:
+        check()
         try:
             psycopg.connect(_libpq(database_url, "postgres"), connect_timeout=2).close()
             return

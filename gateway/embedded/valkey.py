@@ -7,6 +7,7 @@ it gets SIGTERM (seen with 9.1.2.post2).
 import os
 import platform
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,12 +54,16 @@ def process_spec(
     )
 
 
-def wait_ready(redis_url: str, *, seconds: float = READY_SECONDS) -> None:
-    """Return when it answers; a large append-only file is read in first."""
+def wait_ready(
+    redis_url: str, *, check: Callable[[], None], seconds: float = READY_SECONDS
+) -> None:
+    """Return when it answers; a large append-only file is read in first. `check` as in
+    `postgres.wait_ready`."""
     client = redis.Redis.from_url(redis_url, socket_timeout=1, retry=None)
     ends_at = time.monotonic() + seconds
     try:
         while True:
+            check()
             try:
                 client.ping()
                 return

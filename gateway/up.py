@@ -1,0 +1,267 @@
+"""`ringledger up`: everything that the product needs, on one machine, in one terminal.
+
+Order: the lock on VAR_DIR, the ports, PostgreSQL, Valkey, migrations, the sandbox carrier and its
+demo, web, workers, clock. When `/readyz` says ok, the address and the log-ins are printed. Each
+process writes to `VAR_DIR/log/<name>.log`; the screen keeps what a person has to know.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.config import Settings
+from gateway.embedded import postgres, valkey
+from gateway.embedded.process import CannotStart, ProcessSpec
+from gateway.supervise import Supervisor
+
+ROOT = Path(__file__).parent.parent
+READY_SECONDS = 60.0
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """Ctrl-C during the start: no failure, only an early end."""
+
+
+def up(settings: Settings) -> int:
+    """Run the product until a signal or a hopeless failure; answer the exit code."""
+    return run(
+        settings,
+        prepare=lambda: _migrate(settings),
+        carrier=_carrier_specs(settings),
+        seed=lambda: _seed(settings),
+        serving=product_specs(settings),
+        ready=lambda: _answers_ok(f"{_local_url(settings)}/readyz"),
+    )
+
+
+def run(
+    settings: Settings,
+    *,
+    prepare: Callable[[], None],
+    carrier: Sequence[ProcessSpec],
+    seed: Callable[[], Sequence[str]],
+    serving: Sequence[ProcessSpec],
+    ready: Callable[[], bool],
+    say: Say | None = None,
+) -> int:
+    """The order of a start and of its end, whatever the processes are. `seed` answers the lines
+    to show at the end."""
+    tell = say or (lambda line: print(line, flush=True))
+    started_at = time.monotonic()
+    try:
+        with _only_one(settings.var_dir):
+            check_port(settings.host, settings.port, "PORT")
+            if carrier:
+                check_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
+            with Supervisor(tell, parent_pid=_make_pid()) as supervisor:
+                try:
+                    _start_servers(settings, supervisor, tell)
+                    _step(supervisor, tell, "Bringing the database up to date", prepare)
+                    supervisor.start(*carrier)
+                    welcome = _step(supervisor, tell, "Checking accounts and plans", seed)
+                    tell("Starting web, workers and clock …")
+                    supervisor.start(*serving)
+                    _wait_until(ready, supervisor)
+                except Stopped:
+                    tell("Stopped before the start was complete.")
+                    return 0
+                for line in _welcome(settings, welcome, time.monotonic() - started_at):
+                    tell(line)
+                supervisor.watch()
+                tell("Stopping …")
+        tell("Stopped. Everything is kept.")
+        return 0
+    except CannotStart as error:
+        print(f"ringledger: {error}", file=sys.stderr, flush=True)
+        return 1
+
+
+def product_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
+    """Web, one worker process per queue, and exactly one clock."""
+    from gateway.queues import QUEUES
+
+    metrics = settings.var_dir / "metrics"
+    env = {
+        "VAR_DIR": str(settings.var_dir),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "PYTHONUNBUFFERED": "1",
+        "TZ": "UTC",
+    }
+
+    def spec(name: str, *argv: str) -> ProcessSpec:
+        log = settings.var_dir / "log" / f"{name}.log"
+        return ProcessSpec(name, (sys.executable, "-m", *argv), env=env, log=log)
+
+    shutil.rmtree(metrics, ignore_errors=True)  # counters of dead processes would count for ever
+    metrics.mkdir(parents=True)
+    conf = str(ROOT / "gunicorn.conf.py")
+    return (
+        spec("web", "gunicorn", "-c", conf, "--pythonpath", str(ROOT), "wsgi:app"),
+        *(spec(f"worker_{queue}", "workers", queue) for queue in QUEUES),
+        spec("clock", "workers", "clock"),
+    )
+
+
+def check_port(host: str, port: int, setting: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            probe.listen(1)
+    except PermissionError as error:
+        raise CannotStart(
+            f"This user may not open port {port}: set {setting} to one above 1023."
+        ) from error
+    except (OSError, UnicodeError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise CannotStart(
+                f"Port {port} is taken by another program: stop it, or choose another one, "
+                f"for example {setting}={port + 10 if port < 65525 else 8080}."
+            ) from error
+        raise CannotStart(f"{host}:{port} cannot be opened ({error}): correct HOST.") from error
+
+
+@contextmanager
+def _only_one(var_dir: Path) -> Iterator[None]:
+    """Hold VAR_DIR. The kernel lets go of the lock when the process ends, however it ends, so a
+    stale file cannot block a start; the PID in it is for the sentence below only."""
+    try:
+        var_dir.mkdir(parents=True, exist_ok=True)
+        file = os.fdopen(os.open(var_dir / "up.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    except OSError as error:
+        raise CannotStart(
+            f"{var_dir} cannot be written ({error.strerror}): "
+            "make it writable for this user, or set VAR_DIR to a folder that is."
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CannotStart(
+                f"Ringledger already runs on {var_dir} (process {file.read().strip()}): "
+                "stop that one first, or set VAR_DIR and PORT for a second installation."
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _start_servers(settings: Settings, supervisor: Supervisor, tell: Say) -> None:
+    log = settings.var_dir / "log"
+    if settings.embedded_postgres:
+        home = settings.var_dir / "postgres"
+        tell("Starting PostgreSQL …" if home.exists() else "Making the database (once) …")
+        postgres.prepare(home)
+        supervisor.start(postgres.process_spec(home, log=log / "postgres.log"))
+    else:
+        postgres.check_reachable(settings.database_url)
+    if settings.embedded_valkey:
+        valkey.prepare(settings.var_dir / "valkey")
+        supervisor.start(valkey.process_spec(settings.var_dir / "valkey", log=log / "valkey.log"))
+        valkey.wait_ready(settings.redis_url, check=lambda: _still(supervisor))
+    else:
+        valkey.check_reachable(settings.redis_url)
+    if settings.embedded_postgres:
+        postgres.wait_ready(settings.database_url, check=lambda: _still(supervisor))
+        postgres.ensure_database(settings.database_url)
+
+
+def _step(supervisor: Supervisor, tell: Say, words: str, deed: Callable[[], T]) -> T:
+    _still(supervisor)
+    tell(f"{words} …")
+    return deed()
+
+
+def _still(supervisor: Supervisor) -> None:
+    """Go on with the start? Not after Ctrl-C, and not when a child has died."""
+    if supervisor.asked_to_stop:
+        raise Stopped
+    supervisor.check()
+
+
+def _wait_until(ready: Callable[[], bool], supervisor: Supervisor) -> None:
+    ends_at = time.monotonic() + READY_SECONDS
+    while not ready():
+        _still(supervisor)
+        if time.monotonic() > ends_at:
+            raise CannotStart(
+                f"Not ready after {READY_SECONDS:.0f} s: the reason is in the newest lines of "
+                "VAR_DIR/log/web.log, worker_*.log and clock.log."
+            )
+        supervisor.pause(0.05)
+
+
+def _answers_ok(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _local_url(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
+    return f"http://{host}:{settings.port}"
+
+
+def _welcome(settings: Settings, lines: Sequence[str], seconds: float) -> Iterator[str]:
+    yield ""
+    yield f"Ringledger is ready ({seconds:.1f} s):  {_local_url(settings)}"
+    yield from lines
+    for caution in settings.cautions():
+        yield f"Caution: {caution}"
+    yield f"Logs: {settings.var_dir / 'log'}.  Ctrl-C stops everything and keeps the data."
+    yield ""
+
+
+def _make_pid() -> int | None:
+    """Under `make run`, the pid of make: when it is killed, this ends too."""
+    parent = os.getppid()
+    name = Path(f"/proc/{parent}/comm")
+    return parent if name.exists() and name.read_text().strip() in ("make", "gmake") else None
+
+
+def _migrate(settings: Settings) -> None:
+    from gateway import db
+
+    db.upgrade(settings.database_url)
+
+
+def _carrier_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
+    """The sandbox carrier, only without Twilio credentials and without another carrier's URL."""
+    if not settings.runs_carrier:
+        return ()
+    env = {
+        "SANDBOX_HOST": "127.0.0.1",
+        "SANDBOX_PORT": str(settings.sandbox_port),
+        "SANDBOX_DIR": str(settings.sandbox_dir),
+        "SANDBOX_TRAFFIC": str(settings.sandbox_traffic),
+        "TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
+        "TWILIO_AUTH_TOKEN": settings.twilio_auth_token,
+        "PYTHONUNBUFFERED": "1",
+    }
+    log = settings.var_dir / "log" / "carrier.log"
+    argv = (sys.executable, "-m", "gateway.sandbox")
+    return (ProcessSpec("carrier", argv, env=env, log=log),)
+
+
+def _seed(settings: Settings) -> Sequence[str]:
+    if not settings.sandbox:
+        return ()
+    from gateway import demo
+
+    return demo.seed(settings)

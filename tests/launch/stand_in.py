@@ -1,0 +1,74 @@
+"""The launcher with small stand-ins for the product's processes; the servers are the real ones.
+
+    python stand_in.py [web] [forker] [dies-once] [dies-always]
+
+`web` answers on PORT; `forker` has a child in a session of its own, as an RQ worker has;
+`dies-once` and `dies-always` end with code 3.
+"""
+
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from gateway import up
+from gateway.config import load_settings
+from gateway.embedded.process import ProcessSpec
+
+WEB = """
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+FORKER = """
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+time.sleep(600)
+"""
+DIES_ONCE = """
+import os, sys, time
+mark = os.environ["VAR_DIR"] + "/died-once"
+if not os.path.exists(mark):
+    time.sleep(1)
+    open(mark, "w").close()
+    sys.exit("the disk is on fire")
+time.sleep(600)
+"""
+PROGRAMS = {
+    "web": WEB,
+    "forker": FORKER,
+    "dies-once": DIES_ONCE,
+    "dies-always": "import time; time.sleep(0.5); raise SystemExit('no use')",
+}
+
+
+def main(names: list[str]) -> int:
+    settings = load_settings()
+
+    def ready() -> bool:
+        try:
+            return urllib.request.urlopen(settings.public_url, timeout=1).status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    return up.run(
+        settings,
+        prepare=lambda: None,
+        carrier=(),
+        seed=lambda: ("Log in as nobody.",),
+        serving=[
+            ProcessSpec(
+                name,
+                (sys.executable, "-c", PROGRAMS[name]),
+                log=Path(settings.var_dir, "log", f"{name}.log"),
+            )
+            for name in names
+        ],
+        ready=ready if "web" in names else lambda: True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
