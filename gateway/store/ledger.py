@@ -15,30 +15,27 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Key, Micros, TenantId
+from gateway.store.base import Base, Micros, TenantId
 
 
 class LedgerAccountRow(Base):
-    """A wallet of an account, or a house account of the tenant (owner = the root account).
+    """A ledger account in one unit, by its name in `billing.postings`: "wallet:<account hex>"
+    for what a customer still has, "revenue", "cash", … for the tenant's house accounts.
 
     `balance_micros` is a cache, moved only in the transaction that inserts the postings;
-    `ringledger ledger verify` recomputes it. A wallet's balance is what the customer still has.
+    `ringledger ledger verify` recomputes it.
     """
 
     __tablename__ = "ledger_account"
 
     tenant_id: Mapped[TenantId]
-    id: Mapped[Key]
-    owner_id: Mapped[uuid.UUID]
-    kind: Mapped[str] = mapped_column(String(20))
-    unit: Mapped[str] = mapped_column(String(8))  # "USD"; later "SECONDS"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    unit: Mapped[str] = mapped_column(String(8), primary_key=True)  # "USD"; later "SECONDS"
     balance_micros: Mapped[Micros]
-
-    __table_args__ = (UniqueConstraint("tenant_id", "owner_id", "kind", "unit"),)
 
 
 class PostingRow(Base):
-    """One transfer: `amount_micros` leaves `debit_id` and reaches `credit_id`.
+    """One transfer: `amount_micros` leaves `debit` and reaches `credit`.
 
     The primary key is the chain: `seq` has no gaps within a tenant and `hash` covers the row and
     its predecessor's hash. The database refuses UPDATE, DELETE and TRUNCATE (migration 0001).
@@ -53,8 +50,8 @@ class PostingRow(Base):
     key: Mapped[str]
     kind: Mapped[str] = mapped_column(String(16))
     account_id: Mapped[uuid.UUID]  # whose statement shows it
-    debit_id: Mapped[uuid.UUID]
-    credit_id: Mapped[uuid.UUID]
+    debit: Mapped[str]  # names of ledger accounts
+    credit: Mapped[str]
     unit: Mapped[str] = mapped_column(String(8))
     amount_micros: Mapped[Micros]
     balance_after_micros: Mapped[int | None] = mapped_column(BigInteger)  # of the wallet it moved
@@ -74,7 +71,7 @@ class PostingRow(Base):
     __table_args__ = (
         UniqueConstraint("tenant_id", "key"),
         CheckConstraint("amount_micros > 0", name="positive"),
-        CheckConstraint("debit_id <> credit_id", name="two_sides"),
+        CheckConstraint("debit <> credit", name="two_sides"),
         Index(
             "ix_posting_statement",
             "tenant_id",

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    UniqueConstraint,
+    bindparam,
+    select,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.store.base import E164, Base, Key, Micros, TenantId
@@ -78,3 +89,30 @@ class NumberOrderRow(Base):
         CheckConstraint("state in ('pending','unknown','bought','failed')", name="state"),
         Index("ix_number_order_open", "state", postgresql_where="state in ('pending','unknown')"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DidOwner:
+    tenant_id: uuid.UUID
+    did_id: uuid.UUID
+
+
+_OWNER_OF = select(DidDirectoryRow.tenant_id, DidDirectoryRow.did_id).where(
+    DidDirectoryRow.e164 == bindparam("e164")
+)
+_OURS = select(DidDirectoryRow.e164).where(
+    DidDirectoryRow.e164.in_(bindparam("numbers", expanding=True))
+)
+
+
+def owner_of(connection: Connection, e164: str) -> DidOwner | None:
+    """Whose tracking number this is; the only look-up of a webhook outside one tenant."""
+    row = connection.execute(_OWNER_OF, {"e164": e164}).first()
+    return None if row is None else DidOwner(row.tenant_id, row.did_id)
+
+
+def ours_among(connection: Connection, numbers: Sequence[str]) -> frozenset[str]:
+    """Those of `numbers` that are tracking numbers of any tenant: forwarding there would loop."""
+    if not numbers:
+        return frozenset()
+    return frozenset(connection.scalars(_OURS, {"numbers": list(numbers)}))

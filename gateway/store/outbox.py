@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Index, String
+from sqlalchemy import Connection, Index, String, and_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base
+from gateway.store.base import Base, Scope, new_id
 
 
 class OutboxRow(Base):
@@ -39,4 +41,115 @@ class OutboxRow(Base):
             postgresql_where="done_at is null and dead_at is null",
         ),
         Index("ix_outbox_dead", "dead_at", postgresql_where="dead_at is not null"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DueDeed:
+    """A claimed row: nobody else gets it until its lease ends."""
+
+    id: uuid.UUID
+    tenant_id: uuid.UUID
+    account_id: uuid.UUID
+    kind: str
+    key: str
+    payload: dict[str, Any]
+    attempts: int  # this one included
+
+
+def add(
+    connection: Connection,
+    scope: Scope,
+    *,
+    queue: str,
+    kind: str,
+    key: str,
+    payload: dict[str, Any],
+    now: dt.datetime,
+    due_at: dt.datetime | None = None,
+) -> None:
+    """Due work of this transaction; a second row under the same key is the first."""
+    connection.execute(
+        insert(OutboxRow)
+        .values(
+            id=new_id(),
+            tenant_id=scope.tenant_id,
+            account_id=scope.account_id,
+            queue=queue,
+            kind=kind,
+            key=key,
+            payload=payload,
+            created_at=now,
+            due_at=due_at or now,
+            attempts=0,
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+
+
+_OPEN = and_(OutboxRow.done_at.is_(None), OutboxRow.dead_at.is_(None))
+
+
+def claim(
+    connection: Connection, queue: str, *, now: dt.datetime, lease: dt.timedelta, limit: int
+) -> list[DueDeed]:
+    """Take the oldest due rows: their next due time moves by the lease, so that a worker that
+    dies leaves them to the next one."""
+    due = (
+        select(OutboxRow.id)
+        .where(OutboxRow.queue == queue, OutboxRow.due_at <= now, _OPEN)
+        .order_by(OutboxRow.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    rows = connection.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id.in_(select(due.c.id)))
+        .values(attempts=OutboxRow.attempts + 1, due_at=now + lease)
+        .returning(
+            OutboxRow.id,
+            OutboxRow.tenant_id,
+            OutboxRow.account_id,
+            OutboxRow.kind,
+            OutboxRow.key,
+            OutboxRow.payload,
+            OutboxRow.attempts,
+        )
+    )
+    return sorted((DueDeed(*row) for row in rows), key=lambda deed: deed.id)
+
+
+def finish(connection: Connection, deed_id: uuid.UUID, *, now: dt.datetime) -> None:
+    connection.execute(
+        update(OutboxRow).where(OutboxRow.id == deed_id).values(done_at=now, last_error=None)
+    )
+
+
+def postpone(
+    connection: Connection, deed_id: uuid.UUID, *, error: str, due_at: dt.datetime
+) -> None:
+    connection.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == deed_id, OutboxRow.done_at.is_(None))
+        .values(due_at=due_at, last_error=error[:500])
+    )
+
+
+def give_up(connection: Connection, deed_id: uuid.UUID, *, error: str, now: dt.datetime) -> None:
+    """Dead: shown to ops, who may revive it; never tried again by itself."""
+    connection.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == deed_id, OutboxRow.done_at.is_(None))
+        .values(dead_at=now, last_error=error[:500])
+    )
+
+
+def oldest_due_at(connection: Connection, queue: str, *, now: dt.datetime) -> dt.datetime | None:
+    """When the longest-waiting due row of a queue became due; None when nothing is."""
+    return connection.scalar(
+        select(OutboxRow.due_at)
+        .where(OutboxRow.queue == queue, OutboxRow.due_at <= now, _OPEN)
+        .order_by(OutboxRow.due_at)
+        .limit(1)
     )

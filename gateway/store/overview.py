@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, select, tuple_
+from sqlalchemy import Connection, Row, Text, case, cast, func, select, tuple_
 
 from gateway.store.accounts import AccountRow
 from gateway.store.base import Scope
@@ -74,8 +74,7 @@ def account_and_wallet(connection: Connection, scope: Scope) -> Row[*tuple[Any, 
         .outerjoin(
             LedgerAccountRow,
             (LedgerAccountRow.tenant_id == AccountRow.tenant_id)
-            & (LedgerAccountRow.owner_id == payer)
-            & (LedgerAccountRow.kind == "wallet")
+            & (LedgerAccountRow.name == "wallet:" + func.replace(cast(payer, Text), "-", ""))
             & (LedgerAccountRow.unit == AccountRow.currency),
         )
         .where(AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id)

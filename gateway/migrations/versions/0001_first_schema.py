@@ -151,19 +151,10 @@ def upgrade() -> None:
     op.create_table(
         "ledger_account",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
-        sa.Column("id", sa.UUID(), nullable=False),
-        sa.Column("owner_id", sa.UUID(), nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("unit", sa.String(length=8), nullable=False),
         sa.Column("balance_micros", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_ledger_account")),
-        sa.UniqueConstraint(
-            "tenant_id",
-            "owner_id",
-            "kind",
-            "unit",
-            name=op.f("uq_ledger_account_tenant_id_owner_id_kind_unit"),
-        ),
+        sa.PrimaryKeyConstraint("tenant_id", "name", "unit", name=op.f("pk_ledger_account")),
     )
     op.create_table(
         "login",
@@ -281,8 +272,8 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("account_id", sa.UUID(), nullable=False),
-        sa.Column("debit_id", sa.UUID(), nullable=False),
-        sa.Column("credit_id", sa.UUID(), nullable=False),
+        sa.Column("debit", sa.Text(), nullable=False),
+        sa.Column("credit", sa.Text(), nullable=False),
         sa.Column("unit", sa.String(length=8), nullable=False),
         sa.Column("amount_micros", sa.BigInteger(), nullable=False),
         sa.Column("balance_after_micros", sa.BigInteger(), nullable=True),
@@ -299,7 +290,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.CheckConstraint("amount_micros > 0", name=op.f("ck_posting_positive")),
-        sa.CheckConstraint("debit_id <> credit_id", name=op.f("ck_posting_two_sides")),
+        sa.CheckConstraint("debit <> credit", name=op.f("ck_posting_two_sides")),
         sa.PrimaryKeyConstraint("tenant_id", "seq", name=op.f("pk_posting")),
         sa.UniqueConstraint("tenant_id", "key", name=op.f("uq_posting_tenant_id_key")),
     )

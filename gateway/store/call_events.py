@@ -1,0 +1,290 @@
+"""The hot statements: what one webhook changes, each in one round trip.
+
+Written as SQL because each is one fat statement (PERFORMANCE.md part 1: one CTE costs a third of
+SELECT + INSERT through the ORM). All are idempotent and free of order: a second delivery, or an
+earlier event that arrives later, changes nothing that counts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gateway.store.base import new_id
+
+# How long until the carrier is asked about a call that has not ended, and about a leg whose call
+# has. After that the sweep doubles the interval (`store.sweep`).
+FIRST_CHECK = dt.timedelta(minutes=2)
+CHECK_AFTER_END = dt.timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A webhook as received; `key` names the event so that its second delivery is the same row."""
+
+    key: str
+    kind: str
+    call_sid: str
+    leg_sid: str
+    params: Mapping[str, Any]
+
+    def bindings(self, now: dt.datetime) -> dict[str, Any]:
+        return {
+            "receipt_id": new_id(),
+            "receipt_key": self.key,
+            "receipt_kind": self.kind,
+            "call_sid": self.call_sid,
+            "leg_sid": self.leg_sid,
+            "params": json.dumps(self.params, ensure_ascii=False),
+            "now": now,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCall:
+    """What the gate and the router need to know, read in the statement that opens the call."""
+
+    account_id: uuid.UUID
+    account_status: str
+    suspended_notice: str | None
+    did_status: str
+    number_country: str
+    number_type: str
+    plan_version_id: uuid.UUID
+    forwarding_version_id: uuid.UUID | None
+    balance_micros: int
+    live_calls: int  # others of this account, at this moment
+    known: bool  # a repeated webhook: what was decided then holds
+    refused: str | None
+
+
+_OPEN = text(
+    """
+with facts as (
+  select d.id as did_id, d.account_id, d.status as did_status, d.source,
+         d.country as number_country, d.number_type, d.forwarding_version_id,
+         a.status as account_status, a.suspended_notice, a.plan_version_id,
+         w.balance_micros,
+         (select count(*) from call as live
+           where live.tenant_id = :tenant_id and live.account_id = d.account_id
+             and live.ended_at is null and live.call_sid <> :call_sid) as live_calls
+    from did as d
+    join account as a on a.tenant_id = d.tenant_id and a.id = d.account_id
+    join ledger_account as w on w.tenant_id = d.tenant_id and w.unit = a.currency
+                            and w.name = 'wallet:' || replace(d.account_id::text, '-', '')
+   where d.tenant_id = :tenant_id and d.id = :did_id and d.status <> 'released'
+), new_receipt as (
+  insert into receipt (tenant_id, id, key, call_sid, leg_sid, kind, params, received_at)
+  select :tenant_id, :receipt_id, :receipt_key, :call_sid, :leg_sid, :receipt_kind,
+         cast(:params as jsonb), :now
+    from facts
+  on conflict (tenant_id, key) do nothing
+), new_call as (
+  insert into call (tenant_id, call_sid, account_id, did_id, plan_version_id,
+                    forwarding_version_id, source, from_number, from_raw, from_country,
+                    from_state, from_city, from_postal_code, to_number, status, voicemail,
+                    started_at, counted, check_at, checks)
+  select :tenant_id, :call_sid, account_id, did_id, plan_version_id, forwarding_version_id,
+         source, :from_number, :from_raw, :from_country, :from_state, :from_city,
+         :from_postal_code, :to_number, 'ringing', false, :now, false, :check_at, 0
+    from facts
+  on conflict (tenant_id, call_sid) do nothing
+), new_leg as (
+  insert into leg (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address,
+                   cursor, status, status_rank, started_at, talk_seconds, ring_seconds)
+  select :tenant_id, :leg_sid, :call_sid, account_id, 'inbound', 'did', :to_number,
+         '', 'ringing', :ringing_rank, :now, 0, 0
+    from facts
+  on conflict (tenant_id, leg_sid) do nothing
+)
+select f.account_id, f.account_status, f.suspended_notice, f.did_status, f.number_country,
+       f.number_type, coalesce(c.plan_version_id, f.plan_version_id) as plan_version_id,
+       case when c.call_sid is null then f.forwarding_version_id
+            else c.forwarding_version_id end as forwarding_version_id,
+       f.balance_micros, f.live_calls, c.call_sid is not null as known, c.refused
+  from facts as f
+  left join call as c on c.tenant_id = :tenant_id and c.call_sid = :call_sid
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    number: str | None
+    raw: str
+    country: str
+    state: str
+    city: str
+    postal_code: str
+
+
+def open_call(
+    connection: Connection,
+    tenant_id: uuid.UUID,
+    did_id: uuid.UUID,
+    receipt: Receipt,
+    *,
+    caller: Caller,
+    called: str,
+    ringing_rank: int,
+    now: dt.datetime,
+) -> OpenedCall | None:
+    """Receipt, call and parent leg in one statement; None when the number is nobody's now."""
+    row = connection.execute(
+        _OPEN,
+        receipt.bindings(now)
+        | {
+            "tenant_id": tenant_id,
+            "did_id": did_id,
+            "from_number": caller.number,
+            "from_raw": caller.raw,
+            "from_country": caller.country,
+            "from_state": caller.state,
+            "from_city": caller.city,
+            "from_postal_code": caller.postal_code,
+            "to_number": called,
+            "ringing_rank": ringing_rank,
+            "check_at": now + FIRST_CHECK,
+        },
+    ).first()
+    return None if row is None else OpenedCall(*row)
+
+
+_REFUSE = text(
+    "update call set refused = :reason"
+    " where tenant_id = :tenant_id and call_sid = :call_sid and refused is null"
+)
+
+
+def refuse_call(connection: Connection, tenant_id: uuid.UUID, call_sid: str, reason: str) -> None:
+    connection.execute(_REFUSE, {"tenant_id": tenant_id, "call_sid": call_sid, "reason": reason})
+
+
+@dataclass(frozen=True, slots=True)
+class LegChange:
+    """One event of one leg, in the form the upsert wants."""
+
+    leg_sid: str
+    kind: str
+    target_kind: str
+    to_address: str
+    cursor: str
+    status: str
+    rank: int
+    started_at: dt.datetime
+    answered_at: dt.datetime | None
+    ended_at: dt.datetime | None
+    talk_seconds: int
+    confirmed: bool | None = None
+
+
+_RECORD_LEG = text(
+    """
+with parent as (
+  select account_id from call where tenant_id = :tenant_id and call_sid = :call_sid
+), new_receipt as (
+  insert into receipt (tenant_id, id, key, call_sid, leg_sid, kind, params, received_at)
+  select :tenant_id, :receipt_id, :receipt_key, :call_sid, :leg_sid, :receipt_kind,
+         cast(:params as jsonb), :now
+    from parent
+  on conflict (tenant_id, key) do nothing
+)
+insert into leg as l (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address,
+                      cursor, status, status_rank, started_at, answered_at, ended_at,
+                      talk_seconds, ring_seconds, confirmed, end_receipt_id)
+select :tenant_id, :leg_sid, :call_sid, account_id, :kind, :target_kind, :to_address, :cursor,
+       :status, :rank, cast(:started_at as timestamptz), cast(:answered_at as timestamptz),
+       cast(:ended_at as timestamptz), :talk_seconds, 0, cast(:confirmed as boolean),
+       case when cast(:ended_at as timestamptz) is null then null
+            else cast(:receipt_id as uuid) end
+  from parent
+on conflict (tenant_id, leg_sid) do update set
+  status = case when excluded.status_rank > l.status_rank then excluded.status else l.status end,
+  status_rank = greatest(l.status_rank, excluded.status_rank),
+  to_address = case when l.to_address = '' then excluded.to_address else l.to_address end,
+  cursor = case when l.cursor = '' then excluded.cursor else l.cursor end,
+  started_at = least(l.started_at, excluded.started_at),
+  answered_at = least(l.answered_at, excluded.answered_at),
+  ended_at = coalesce(l.ended_at, excluded.ended_at),
+  talk_seconds = case when l.ended_at is null then excluded.talk_seconds
+                      else l.talk_seconds end,
+  confirmed = coalesce(l.confirmed or excluded.confirmed, l.confirmed, excluded.confirmed),
+  end_receipt_id = coalesce(l.end_receipt_id, excluded.end_receipt_id)
+returning l.account_id
+"""
+)
+
+
+def record_leg(
+    connection: Connection,
+    tenant_id: uuid.UUID,
+    receipt: Receipt,
+    change: LegChange,
+    *,
+    now: dt.datetime,
+) -> uuid.UUID | None:
+    """Receipt and monotone upsert; the account, or None for a call that we never opened.
+
+    Monotone: the status only rises, the first final event fixes the duration, times only move
+    towards the truth. So any order and any repetition of a leg's events leave the same row.
+    """
+    return connection.scalar(
+        _RECORD_LEG,
+        receipt.bindings(now)
+        | {
+            "tenant_id": tenant_id,
+            "kind": change.kind,
+            "target_kind": change.target_kind,
+            "to_address": change.to_address,
+            "cursor": change.cursor,
+            "status": change.status,
+            "rank": change.rank,
+            "started_at": change.started_at,
+            "answered_at": change.answered_at,
+            "ended_at": change.ended_at,
+            "talk_seconds": change.talk_seconds,
+            "confirmed": change.confirmed,
+        },
+    )
+
+
+_CLOSE = text(
+    """
+update call set
+  status = case when ended_at is null then :status else status end,
+  ended_at = coalesce(ended_at, :ended_at),
+  check_at = case when exists (
+      select 1 from leg where leg.tenant_id = :tenant_id and leg.call_sid = :call_sid
+                          and leg.ended_at is null and leg.leg_sid <> :call_sid)
+    then cast(:check_at as timestamptz) end
+ where tenant_id = :tenant_id and call_sid = :call_sid
+"""
+)
+
+
+def close_call(
+    connection: Connection,
+    tenant_id: uuid.UUID,
+    call_sid: str,
+    *,
+    status: str,
+    ended_at: dt.datetime,
+    now: dt.datetime,
+) -> None:
+    """The parent ended. A leg that is still open then is asked for by REST soon after."""
+    connection.execute(
+        _CLOSE,
+        {
+            "tenant_id": tenant_id,
+            "call_sid": call_sid,
+            "status": status,
+            "ended_at": ended_at,
+            "check_at": now + CHECK_AFTER_END,
+        },
+    )

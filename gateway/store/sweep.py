@@ -1,0 +1,77 @@
+"""What the sweep looks at: calls whose end the carrier has not told us."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    tenant_id: uuid.UUID
+    call_sid: str
+    checks: int
+
+
+_CLAIM = text(
+    """
+with due as (
+  select tenant_id, call_sid from call
+   where check_at <= :now order by check_at limit :limit for update skip locked
+)
+update call as c set checks = c.checks + 1, check_at = :now + least(
+    interval '30 seconds' * power(2, least(c.checks, 10)), interval '10 minutes')
+  from due where c.tenant_id = due.tenant_id and c.call_sid = due.call_sid
+returning c.tenant_id, c.call_sid, c.checks
+"""
+)
+_OPEN_LEGS = text(
+    """
+select leg_sid from leg
+ where tenant_id = :tenant_id and call_sid = :call_sid and ended_at is null order by leg_sid
+"""
+)
+_DONE = text(
+    """
+update call set check_at = null
+ where tenant_id = :tenant_id and call_sid = :call_sid and ended_at is not null
+   and not exists (select 1 from leg where leg.tenant_id = :tenant_id
+                      and leg.call_sid = :call_sid and leg.ended_at is null)
+"""
+)
+_RECHECK = text(
+    "update call set check_at = :at, checks = 0 where check_at is not null and check_at > :at"
+)
+
+
+def claim_calls(connection: Connection, *, now: dt.datetime, limit: int) -> list[OpenCall]:
+    """Calls that are due for a question; the next one comes later and later, up to 10 minutes."""
+    return [
+        OpenCall(*row) for row in connection.execute(_CLAIM, {"now": now, "limit": limit})
+    ]
+
+
+def open_legs(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> list[str]:
+    return list(
+        connection.scalars(_OPEN_LEGS, {"tenant_id": tenant_id, "call_sid": call_sid})
+    )
+
+
+def close_if_ended(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> None:
+    """No more questions about a call of which every leg has ended."""
+    connection.execute(_DONE, {"tenant_id": tenant_id, "call_sid": call_sid})
+
+
+def recheck_all(connection: Connection, *, at: dt.datetime) -> int:
+    """After an outage of ours: callbacks may have been lost, so ask about every open call."""
+    return connection.execute(_RECHECK, {"at": at}).rowcount
+
+
+def oldest_check_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
+    return connection.scalar(
+        text("select check_at from call where check_at <= :now order by check_at limit 1"),
+        {"now": now},
+    )
