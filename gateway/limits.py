@@ -1,0 +1,49 @@
+"""Rate limits, shared by the edges: `@limiter.limit("10 per minute")` on a view.
+
+Counted in Redis, and in each process's memory while Redis is away: a limit that is looser for a
+while is better than a log-in that does not answer.
+"""
+
+from flask import Flask, request
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+TIMEOUT_SECONDS = 0.5
+
+
+class EdgeLimiter(Limiter):
+    """Keeps out of the carrier's way: while Redis is down, the library pings it now and then
+    inside whatever request comes along, and no webhook may wait for that."""
+
+    def _check_request_limit(
+        self, callable_name: str | None = None, in_middleware: bool = True
+    ) -> None:
+        if not request.path.startswith("/webhooks/"):
+            super()._check_request_limit(callable_name, in_middleware)
+
+
+limiter = EdgeLimiter(
+    key_func=get_remote_address,
+    strategy="fixed-window",
+    in_memory_fallback_enabled=True,
+    swallow_errors=True,
+    headers_enabled=True,
+    key_prefix="ringledger",
+)
+
+
+def init_app(app: Flask, redis_url: str) -> None:
+    # The library's spelling of a unix socket differs from redis-py's.
+    app.config.setdefault("RATELIMIT_STORAGE_URI", redis_url.replace("unix://", "redis+unix://", 1))
+    app.config.setdefault(
+        "RATELIMIT_STORAGE_OPTIONS",
+        {
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+            # redis-py's own default is three more tries with pauses of seconds.
+            "retry": Retry(NoBackoff(), 0),
+        },
+    )
+    limiter.init_app(app)
