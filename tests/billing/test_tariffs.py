@@ -203,6 +203,12 @@ def test_a_wrong_field_is_named_with_its_cure(
             id="C8 a prepaid plan with credit",
         ),
         pytest.param(
+            document(in_call={"overrun_price": "zero"}),
+            "/suspend_when",
+            "lte_zero",
+            id="C2 C3 free overruns without an end",
+        ),
+        pytest.param(
             document(allowed_countries=["US", "GB"]),
             "/allowed_countries/1",
             r"add a prefix of +44",
