@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, String
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    Select,
+    String,
+    cast,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Currency, Key, TenantId
+from gateway.store.base import Base, Currency, Key, Scope, TenantId
+from gateway.store.ledger import LedgerAccountRow
+from gateway.store.plans import PlanRow, PlanVersionRow
 
 
 class AccountDirectoryRow(Base):
@@ -52,3 +68,128 @@ class AccountRow(Base):
         CheckConstraint("billing in ('own','agency_shared')", name="billing"),
         Index("ix_account_parent", "tenant_id", "parent_id"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as people and programs see it, with its balance and the plan in force."""
+
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    parent_id: uuid.UUID | None
+    name: str
+    status: str
+    currency: str
+    country: str
+    time_zone: str
+    billing: str
+    billing_email: str
+    allowed_countries: tuple[str, ...]
+    suspended_notice: str | None
+    low_balance_micros: int | None
+    created_at: dt.datetime
+    suspended_at: dt.datetime | None
+    settings: dict[str, Any]
+    plan_version_id: uuid.UUID
+    plan_code: str
+    plan_name: str
+    plan_version: int
+    balance_micros: int
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.id)
+
+
+def add(connection: Connection, **values: Any) -> None:
+    """The row and its line in the directory."""
+    connection.execute(insert(AccountRow).values(**values))
+    connection.execute(
+        insert(AccountDirectoryRow).values(account_id=values["id"], tenant_id=values["tenant_id"])
+    )
+
+
+def find_tenant(connection: Connection, account_id: uuid.UUID) -> uuid.UUID | None:
+    return connection.scalar(
+        select(AccountDirectoryRow.tenant_id).where(AccountDirectoryRow.account_id == account_id)
+    )
+
+
+def find(connection: Connection, scope: Scope) -> Account | None:
+    row = connection.execute(
+        _accounts().where(
+            AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id
+        )
+    ).first()
+    return None if row is None else _account(row)
+
+
+def newest(
+    connection: Connection, *, before: uuid.UUID | None, limit: int, name_contains: str
+) -> tuple[Account, ...]:
+    """Of all tenants: for staff. Newest first, by id."""
+    found = _accounts().order_by(AccountRow.id.desc()).limit(limit)
+    if before is not None:
+        found = found.where(AccountRow.id < before)
+    if name_contains:
+        found = found.where(
+            or_(
+                AccountRow.name.icontains(name_contains, autoescape=True),
+                AccountRow.billing_email.icontains(name_contains, autoescape=True),
+            )
+        )
+    return tuple(_account(row) for row in connection.execute(found))
+
+
+def change(connection: Connection, scope: Scope, values: dict[str, Any]) -> None:
+    connection.execute(
+        update(AccountRow)
+        .where(AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id)
+        .values(**values)
+    )
+
+
+def _accounts() -> Select[Any]:
+    row = AccountRow
+    return (
+        select(
+            row.tenant_id,
+            row.id,
+            row.parent_id,
+            row.name,
+            row.status,
+            row.currency,
+            row.country,
+            row.time_zone,
+            row.billing,
+            row.billing_email,
+            row.allowed_countries,
+            row.suspended_notice,
+            row.low_balance_micros,
+            row.created_at,
+            row.suspended_at,
+            row.settings,
+            row.plan_version_id,
+            PlanRow.code,
+            PlanVersionRow.document["name"].astext,
+            PlanVersionRow.version,
+            LedgerAccountRow.balance_micros,
+        )
+        .join(PlanVersionRow, PlanVersionRow.id == row.plan_version_id)
+        .join(PlanRow, PlanRow.id == PlanVersionRow.plan_id)
+        .join(
+            LedgerAccountRow,
+            (LedgerAccountRow.tenant_id == row.tenant_id)
+            & (LedgerAccountRow.unit == row.currency)
+            & (
+                LedgerAccountRow.name
+                == func.concat("wallet:", func.replace(cast(row.id, String), "-", ""))
+            ),
+        )
+    )
+
+
+def _account(row: Any) -> Account:
+    values = list(row)
+    values[10] = tuple(values[10])
+    return Account(*values)

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from gateway.store.base import new_id
+from gateway.store.base import Scope, new_id
 
 # How long until the carrier is asked about a call that has not ended, and about a leg whose call
 # has. After that the sweep doubles the interval (`store.sweep`).
@@ -288,3 +288,118 @@ def close_call(
             "check_at": now + CHECK_AFTER_END,
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCall:
+    """A call in progress, with what its next decision needs."""
+
+    account_id: uuid.UUID
+    account_status: str
+    did_status: str
+    number_country: str
+    number_type: str
+    plan_version_id: uuid.UUID
+    forwarding_version_id: uuid.UUID | None
+    balance_micros: int
+    live_calls: int
+    started_at: dt.datetime
+    from_number: str | None
+    from_raw: str
+    from_country: str
+    from_state: str
+    from_city: str
+    from_postal_code: str
+    to_number: str
+
+
+_CONTINUE = text(
+    """
+with facts as (
+  select c.account_id, a.status as account_status, d.status as did_status,
+         d.country as number_country, d.number_type, c.plan_version_id, c.forwarding_version_id,
+         w.balance_micros,
+         (select count(*) from call as live
+           where live.tenant_id = :tenant_id and live.account_id = c.account_id
+             and live.ended_at is null and live.call_sid <> :call_sid) as live_calls,
+         c.started_at, c.from_number, c.from_raw, c.from_country, c.from_state, c.from_city,
+         c.from_postal_code, c.to_number
+    from call as c
+    join account as a on a.tenant_id = c.tenant_id and a.id = c.account_id
+    join did as d on d.tenant_id = c.tenant_id and d.id = c.did_id
+    join ledger_account as w on w.tenant_id = c.tenant_id and w.unit = a.currency
+                            and w.name = 'wallet:' || replace(c.account_id::text, '-', '')
+   where c.tenant_id = :tenant_id and c.call_sid = :call_sid
+), new_receipt as (
+  insert into receipt (tenant_id, id, key, call_sid, leg_sid, kind, params, received_at)
+  select :tenant_id, :receipt_id, :receipt_key, :call_sid, :leg_sid, :receipt_kind,
+         cast(:params as jsonb), :now
+    from facts
+  on conflict (tenant_id, key) do nothing
+)
+select * from facts
+"""
+)
+
+
+def continue_call(
+    connection: Connection, tenant_id: uuid.UUID, receipt: Receipt, *, now: dt.datetime
+) -> KnownCall | None:
+    """Receipt and facts of a call that goes on; None for one that we never opened."""
+    row = connection.execute(_CONTINUE, receipt.bindings(now) | {"tenant_id": tenant_id}).first()
+    return None if row is None else KnownCall(*row)
+
+
+_VOICEMAIL = text(
+    "update call set voicemail = true where tenant_id = :tenant_id and call_sid = :call_sid"
+)
+
+
+def mark_voicemail(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> None:
+    connection.execute(_VOICEMAIL, {"tenant_id": tenant_id, "call_sid": call_sid})
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLeg:
+    """A forwarded leg on which people talk right now, and the call that it belongs to."""
+
+    call_sid: str
+    leg_sid: str
+    target_kind: str
+    to_address: str
+    answered_at: dt.datetime
+    number_country: str
+    number_type: str
+
+
+_LIVE_LEGS = text(
+    """
+select l.call_sid, l.leg_sid, l.target_kind, l.to_address, l.answered_at, d.country, d.number_type
+  from call as c
+  join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
+               and l.kind <> 'inbound' and l.ended_at is null and l.answered_at is not null
+  join did as d on d.tenant_id = c.tenant_id and d.id = c.did_id
+ where c.tenant_id = :tenant_id and c.account_id = :account_id and c.ended_at is null
+ order by l.call_sid, l.leg_sid
+"""
+)
+
+
+def live_legs(connection: Connection, scope: Scope) -> list[LiveLeg]:
+    return [
+        LiveLeg(*row)
+        for row in connection.execute(
+            _LIVE_LEGS, {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
+        )
+    ]
+
+
+_VERSION_OF = text(
+    "select forwarding_version_id from call where tenant_id = :tenant_id and call_sid = :call_sid"
+)
+
+
+def forwarding_version_of(
+    connection: Connection, tenant_id: uuid.UUID, call_sid: str
+) -> uuid.UUID | None:
+    return connection.scalar(_VERSION_OF, {"tenant_id": tenant_id, "call_sid": call_sid})

@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import Connection, ForeignKeyConstraint, UniqueConstraint, select
 from sqlalchemy.orm import Mapped
 
 from gateway.store.base import Base, Key, TenantId
@@ -31,4 +31,14 @@ class ForwardingVersionRow(Base):
         ForeignKeyConstraint(
             ["tenant_id", "did_id"], ["did.tenant_id", "did.id"], name="fk_forwarding_version_did"
         ),
+    )
+
+
+def document_of(
+    connection: Connection, tenant_id: uuid.UUID, version_id: uuid.UUID
+) -> dict[str, Any] | None:
+    return connection.scalar(
+        select(ForwardingVersionRow.document).where(
+            ForwardingVersionRow.tenant_id == tenant_id, ForwardingVersionRow.id == version_id
+        )
     )

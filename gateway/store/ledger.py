@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Connection,
     Index,
     LargeBinary,
     String,
     UniqueConstraint,
+    select,
+    text,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Micros, TenantId
+from billing.ledger import GENESIS, ChainRow, Posting, PostingKind, chain_hash, wallet
+from gateway.store.base import Base, Micros, Scope, TenantId
 
 
 class LedgerAccountRow(Base):
@@ -90,3 +98,219 @@ class ChainHeadRow(Base):
     tenant_id: Mapped[TenantId]
     seq: Mapped[int] = mapped_column(BigInteger)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedBooks:
+    """One account's wallet and its tenant's chain, locked until the transaction ends."""
+
+    status: str
+    currency: str
+    plan_version_id: uuid.UUID
+    time_zone: str
+    low_balance_micros: int | None
+    balance_micros: int
+    seq: int
+    hash: bytes
+
+
+_LOCK = """
+select a.status, a.currency, a.plan_version_id, a.time_zone, a.low_balance_micros,
+       w.balance_micros, h.seq, h.hash
+  from account as a
+  join ledger_account as w on w.tenant_id = a.tenant_id and w.unit = a.currency
+                          and w.name = :wallet
+  join chain_head as h on h.tenant_id = a.tenant_id
+ where a.tenant_id = :tenant_id and a.id = :account_id
+   for update of a, h
+"""
+_LOCK_OR_WAIT = text(_LOCK)
+_LOCK_OR_SKIP = text(_LOCK + " skip locked")
+
+
+def lock_books(connection: Connection, scope: Scope, *, wait: bool = True) -> LockedBooks | None:
+    """Account first, chain second: every writer of money takes the two in this order.
+
+    None when there is no such account or, without `wait`, when another worker holds it.
+    """
+    row = connection.execute(
+        _LOCK_OR_WAIT if wait else _LOCK_OR_SKIP,
+        {
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "wallet": wallet(scope.account_id),
+        },
+    ).first()
+    return None if row is None else LockedBooks(*row)
+
+
+_APPEND = text(
+    """
+with line as (
+  insert into posting (tenant_id, seq, key, kind, account_id, debit, credit, unit, amount_micros,
+                       balance_after_micros, at, description, call_sid, leg_sid, plan_version_id,
+                       rate_micros, billed_seconds, receipt_id, reverses_key, actor, reason, hash)
+  select :tenant_id, *
+    from unnest(cast(:seq as bigint[]), cast(:key as text[]), cast(:kind as text[]),
+                cast(:account_id as uuid[]), cast(:debit as text[]), cast(:credit as text[]),
+                cast(:unit as text[]), cast(:amount as bigint[]),
+                cast(:balance_after as bigint[]), cast(:at as timestamptz[]),
+                cast(:description as text[]), cast(:call_sid as text[]),
+                cast(:leg_sid as text[]), cast(:plan_version_id as uuid[]),
+                cast(:rate_micros as bigint[]), cast(:billed_seconds as bigint[]),
+                cast(:receipt_id as uuid[]), cast(:reverses_key as text[]),
+                cast(:actor as text[]), cast(:reason as text[]), cast(:hash as bytea[]))
+), moved as (
+  insert into ledger_account as a (tenant_id, name, unit, balance_micros)
+  select :tenant_id, *
+    from unnest(cast(:names as text[]), cast(:units as text[]), cast(:deltas as bigint[]))
+  on conflict (tenant_id, name, unit)
+  do update set balance_micros = a.balance_micros + excluded.balance_micros
+)
+update chain_head set seq = :last_seq, hash = :last_hash where tenant_id = :tenant_id
+"""
+)
+
+
+def append(
+    connection: Connection,
+    tenant_id: uuid.UUID,
+    postings: Sequence[Posting],
+    *,
+    after_seq: int,
+    after_hash: bytes,
+) -> tuple[int, bytes]:
+    """Write lines behind the locked head, move the balances, move the head: one statement.
+
+    Answers the new head. The caller holds `lock_books`; a key that exists already is an error
+    here (unique constraint) and must have been looked for under that lock.
+    """
+    hashes: list[bytes] = []
+    seq, link = after_seq, after_hash
+    for posting in postings:
+        seq += 1
+        link = chain_hash(link, seq, posting)
+        hashes.append(link)
+    deltas: dict[tuple[str, str], int] = {}
+    for posting in postings:
+        debit, credit = (posting.debit, posting.unit), (posting.credit, posting.unit)
+        deltas[debit] = deltas.get(debit, 0) - posting.amount
+        deltas[credit] = deltas.get(credit, 0) + posting.amount
+    connection.execute(
+        _APPEND,
+        {
+            "tenant_id": tenant_id,
+            "seq": list(range(after_seq + 1, seq + 1)),
+            "key": [p.key for p in postings],
+            "kind": [str(p.kind) for p in postings],
+            "account_id": [p.account_id for p in postings],
+            "debit": [str(p.debit) for p in postings],
+            "credit": [str(p.credit) for p in postings],
+            "unit": [p.unit for p in postings],
+            "amount": [p.amount for p in postings],
+            "balance_after": [p.balance_after for p in postings],
+            "at": [p.at for p in postings],
+            "description": [p.description for p in postings],
+            "call_sid": [p.call_sid for p in postings],
+            "leg_sid": [p.leg_sid for p in postings],
+            "plan_version_id": [p.plan_version_id for p in postings],
+            "rate_micros": [p.rate_micros for p in postings],
+            "billed_seconds": [p.billed_seconds for p in postings],
+            "receipt_id": [p.receipt_id for p in postings],
+            "reverses_key": [p.reverses_key for p in postings],
+            "actor": [p.actor for p in postings],
+            "reason": [p.reason for p in postings],
+            "hash": hashes,
+            "names": [name for name, _ in deltas],
+            "units": [unit for _, unit in deltas],
+            "deltas": list(deltas.values()),
+            "last_seq": seq,
+            "last_hash": link,
+        },
+    )
+    return seq, link
+
+
+def keys_taken(connection: Connection, tenant_id: uuid.UUID, keys: Sequence[str]) -> frozenset[str]:
+    return frozenset(
+        connection.scalars(
+            select(PostingRow.key).where(
+                PostingRow.tenant_id == tenant_id, PostingRow.key.in_(list(keys))
+            )
+        )
+    )
+
+
+def chain_rows(connection: Connection, tenant_id: uuid.UUID) -> Iterator[ChainRow]:
+    """A tenant's whole chain in order, streamed: memory does not grow with it."""
+    rows = connection.execution_options(yield_per=2_000).execute(
+        select(PostingRow).where(PostingRow.tenant_id == tenant_id).order_by(PostingRow.seq)
+    )
+    previous = GENESIS
+    for row in rows:
+        yield ChainRow(row.seq, previous, row.hash, posting_of(row))
+        previous = row.hash
+
+
+def posting_of(row: Any) -> Posting:
+    """A stored line as the value that was hashed."""
+    return Posting(
+        key=row.key,
+        kind=PostingKind(row.kind),
+        debit=row.debit,
+        credit=row.credit,
+        amount=row.amount_micros,
+        at=row.at,
+        account_id=row.account_id,
+        unit=row.unit,
+        description=row.description,
+        balance_after=row.balance_after_micros,
+        call_sid=row.call_sid,
+        leg_sid=row.leg_sid,
+        plan_version_id=row.plan_version_id,
+        rate_micros=row.rate_micros,
+        billed_seconds=row.billed_seconds,
+        receipt_id=row.receipt_id,
+        reverses_key=row.reverses_key,
+        actor=row.actor,
+        reason=row.reason,
+    )
+
+
+def head(connection: Connection, tenant_id: uuid.UUID) -> tuple[int, bytes]:
+    row = connection.execute(
+        select(ChainHeadRow.seq, ChainHeadRow.hash).where(ChainHeadRow.tenant_id == tenant_id)
+    ).one()
+    return row.seq, row.hash
+
+
+def cached_balances(connection: Connection, tenant_id: uuid.UUID) -> dict[tuple[str, str], int]:
+    rows = connection.execute(
+        select(LedgerAccountRow.name, LedgerAccountRow.unit, LedgerAccountRow.balance_micros).where(
+            LedgerAccountRow.tenant_id == tenant_id
+        )
+    )
+    return {(row.name, row.unit): row.balance_micros for row in rows}
+
+
+def open_chain(connection: Connection, tenant_id: uuid.UUID) -> None:
+    """The first link of a new tenant."""
+    connection.execute(
+        insert(ChainHeadRow)
+        .values(tenant_id=tenant_id, seq=0, hash=GENESIS)
+        .on_conflict_do_nothing()
+    )
+
+
+def open_wallet(connection: Connection, scope: Scope, unit: str) -> None:
+    connection.execute(
+        insert(LedgerAccountRow)
+        .values(
+            tenant_id=scope.tenant_id, name=wallet(scope.account_id), unit=unit, balance_micros=0
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def tenants(connection: Connection) -> list[uuid.UUID]:
+    return list(connection.scalars(select(ChainHeadRow.tenant_id).order_by(ChainHeadRow.tenant_id)))

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    Select,
+    String,
+    UniqueConstraint,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from gateway.store.base import Base
+from gateway.store.base import Base, new_id
 
 
 class PlanRow(Base):
@@ -36,3 +47,97 @@ class PlanVersionRow(Base):
     published_by: Mapped[str]
 
     __table_args__ = (UniqueConstraint("plan_id", "version"),)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlanVersion:
+    id: uuid.UUID
+    plan_id: uuid.UUID
+    code: str
+    kind: str
+    version: int
+    document: dict[str, Any]
+    published_at: dt.datetime
+    published_by: str
+
+
+def lock_or_add(connection: Connection, code: str, kind: str, now: dt.datetime) -> uuid.UUID | None:
+    """The plan's id, its row locked; None where the code belongs to a plan of the other kind."""
+    connection.execute(
+        insert(PlanRow)
+        .values(id=new_id(), code=code, kind=kind, created_at=now)
+        .on_conflict_do_nothing()
+    )
+    row = connection.execute(
+        select(PlanRow.id, PlanRow.kind).where(PlanRow.code == code).with_for_update()
+    ).one()
+    return row.id if row.kind == kind else None
+
+
+def add_version(
+    connection: Connection,
+    plan_id: uuid.UUID,
+    version: int,
+    document: dict[str, Any],
+    *,
+    published_at: dt.datetime,
+    published_by: str,
+) -> uuid.UUID:
+    id = new_id()
+    connection.execute(
+        insert(PlanVersionRow).values(
+            id=id,
+            plan_id=plan_id,
+            version=version,
+            document=document,
+            published_at=published_at,
+            published_by=published_by,
+        )
+    )
+    return id
+
+
+def find_version(connection: Connection, id: uuid.UUID) -> StoredPlanVersion | None:
+    row = connection.execute(_versions().where(PlanVersionRow.id == id)).first()
+    return None if row is None else StoredPlanVersion(*row)
+
+
+def latest_of(connection: Connection, code: str) -> StoredPlanVersion | None:
+    row = connection.execute(_latest().where(PlanRow.code == code)).first()
+    return None if row is None else StoredPlanVersion(*row)
+
+
+def latest_of_kind(connection: Connection, kind: str) -> tuple[StoredPlanVersion, ...]:
+    """The newest version of each plan, by code."""
+    rows = connection.execute(_latest().where(PlanRow.kind == kind).order_by(PlanRow.code))
+    return tuple(StoredPlanVersion(*row) for row in rows)
+
+
+def all_versions(connection: Connection, code: str) -> tuple[StoredPlanVersion, ...]:
+    rows = connection.execute(
+        _versions().where(PlanRow.code == code).order_by(PlanVersionRow.version.desc())
+    )
+    return tuple(StoredPlanVersion(*row) for row in rows)
+
+
+def _versions() -> Select[Any]:
+    return select(
+        PlanVersionRow.id,
+        PlanRow.id,
+        PlanRow.code,
+        PlanRow.kind,
+        PlanVersionRow.version,
+        PlanVersionRow.document,
+        PlanVersionRow.published_at,
+        PlanVersionRow.published_by,
+    ).join(PlanRow, PlanRow.id == PlanVersionRow.plan_id)
+
+
+def _latest() -> Select[Any]:
+    other = aliased(PlanVersionRow)
+    newest = (
+        select(func.max(other.version))
+        .where(other.plan_id == PlanVersionRow.plan_id)
+        .scalar_subquery()
+    )
+    return _versions().where(PlanVersionRow.version == newest)

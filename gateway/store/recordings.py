@@ -5,10 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, String
+from sqlalchemy import (
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    func,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, TenantId
+from gateway.store.base import Base, Scope, TenantId
 
 
 class RecordingRow(Base):
@@ -32,4 +41,55 @@ class RecordingRow(Base):
             ["tenant_id", "call_sid"], ["call.tenant_id", "call.call_sid"], name="fk_recording_call"
         ),
         Index("ix_recording_call", "tenant_id", "call_sid"),
+    )
+
+
+def record(
+    connection: Connection,
+    scope: Scope,
+    *,
+    recording_sid: str,
+    call_sid: str,
+    kind: str,
+    status: str,
+    duration_seconds: int,
+    now: dt.datetime,
+) -> None:
+    """Insert or complete; a later "in-progress" does not undo "completed"."""
+    row = insert(RecordingRow).values(
+        tenant_id=scope.tenant_id,
+        recording_sid=recording_sid,
+        account_id=scope.account_id,
+        call_sid=call_sid,
+        kind=kind,
+        status=status,
+        duration_seconds=duration_seconds,
+        created_at=now,
+    )
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["tenant_id", "recording_sid"],
+            set_={
+                "status": row.excluded.status,
+                "duration_seconds": func.greatest(
+                    RecordingRow.duration_seconds, row.excluded.duration_seconds
+                ),
+            },
+            where=RecordingRow.status == "in-progress",
+        )
+    )
+
+
+def keep_media(
+    connection: Connection,
+    tenant_id: uuid.UUID,
+    recording_sid: str,
+    *,
+    media_type: str,
+    media: bytes,
+) -> None:
+    connection.execute(
+        update(RecordingRow)
+        .where(RecordingRow.tenant_id == tenant_id, RecordingRow.recording_sid == recording_sid)
+        .values(media_type=media_type, media=media)
     )

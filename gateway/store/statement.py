@@ -7,8 +7,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
+from sqlalchemy.orm import aliased
+
 from gateway.store.base import Scope
+from gateway.store.calls import CallRow
 from gateway.store.ledger import PostingRow
+from gateway.store.legs import LegRow
+from gateway.store.numbers import DidRow
+from gateway.store.receipts import ReceiptRow
 
 SCAN_MAX = 20_000
 """Lines looked through for one page when only some kinds are asked for: about 15 ms."""
@@ -70,3 +76,52 @@ def _with_side(lines: Select[Any]) -> Select[*tuple[Any, ...]]:
     return select(line, line.c.debit.startswith("wallet:").label("takes")).order_by(
         line.c.seq.desc()
     )
+
+
+def metered(
+    connection: Connection, scope: Scope, leg_sids: Collection[str]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """What the charge of each of these legs was made from: the meter, the plan, the webhook."""
+    other = aliased(LegRow)
+    bridged = (
+        select(func.coalesce(func.sum(other.talk_seconds), 0))
+        .where(
+            other.tenant_id == LegRow.tenant_id,
+            other.call_sid == LegRow.call_sid,
+            other.kind != "inbound",
+        )
+        .scalar_subquery()
+    )
+    return connection.execute(
+        select(
+            LegRow.leg_sid,
+            LegRow.kind,
+            LegRow.status,
+            LegRow.talk_seconds,
+            LegRow.ring_seconds,
+            LegRow.target_kind,
+            LegRow.to_address,
+            LegRow.charge_micros,
+            LegRow.settled_at,
+            bridged.label("bridged_seconds"),
+            CallRow.plan_version_id,
+            DidRow.country,
+            DidRow.number_type,
+            ReceiptRow.params["CallStatus"].astext.label("event"),
+            ReceiptRow.received_at,
+        )
+        .join(
+            CallRow,
+            (CallRow.tenant_id == LegRow.tenant_id) & (CallRow.call_sid == LegRow.call_sid),
+        )
+        .join(DidRow, (DidRow.tenant_id == CallRow.tenant_id) & (DidRow.id == CallRow.did_id))
+        .outerjoin(
+            ReceiptRow,
+            (ReceiptRow.tenant_id == LegRow.tenant_id) & (ReceiptRow.id == LegRow.end_receipt_id),
+        )
+        .where(
+            LegRow.tenant_id == scope.tenant_id,
+            LegRow.account_id == scope.account_id,
+            LegRow.leg_sid.in_(leg_sids),
+        )
+    ).all()

@@ -49,15 +49,11 @@ _RECHECK = text(
 
 def claim_calls(connection: Connection, *, now: dt.datetime, limit: int) -> list[OpenCall]:
     """Calls that are due for a question; the next one comes later and later, up to 10 minutes."""
-    return [
-        OpenCall(*row) for row in connection.execute(_CLAIM, {"now": now, "limit": limit})
-    ]
+    return [OpenCall(*row) for row in connection.execute(_CLAIM, {"now": now, "limit": limit})]
 
 
 def open_legs(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> list[str]:
-    return list(
-        connection.scalars(_OPEN_LEGS, {"tenant_id": tenant_id, "call_sid": call_sid})
-    )
+    return list(connection.scalars(_OPEN_LEGS, {"tenant_id": tenant_id, "call_sid": call_sid}))
 
 
 def close_if_ended(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> None:

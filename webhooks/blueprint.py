@@ -1,0 +1,87 @@
+"""What every webhook shares: the signature before it, its metrics after it, and its failures."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import structlog
+from flask import Blueprint, Response, current_app, g, request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from gateway import metrics, runtime
+from webhooks import replies
+from webhooks.params import Malformed
+from webhooks.signature import Signature
+
+log = structlog.get_logger(__name__)
+blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks/twilio")
+
+EXTENSION: Final = "ringledger.webhooks.signature"
+BODY_BYTES_MAX: Final = 256 * 1024
+# Endpoints that a caller waits on: they are answered with TwiML whatever happens.
+SPOKEN: Final = frozenset({"voice", "fallback", "dial", "whisper", "confirm", "voicemail", "sms"})
+
+
+@blueprint.before_request
+def check_signature() -> Response | None:
+    """403 and nothing stored for a request that the carrier did not sign for this URL."""
+    g.webhook_started = time.perf_counter()
+    request.max_content_length = BODY_BYTES_MAX
+    if _signature().holds(request):
+        return None
+    metrics.CALLBACKS.labels(_endpoint(), "forged").inc()
+    log.warning("webhook.forged", path=request.path)
+    return replies.forbidden()
+
+
+@blueprint.after_request
+def measure(response: Response) -> Response:
+    started = g.get("webhook_started")
+    if started is not None:
+        metrics.WEBHOOK_SECONDS.labels(_endpoint()).observe(time.perf_counter() - started)
+    return response
+
+
+@blueprint.errorhandler(Malformed)
+def malformed(error: Malformed) -> Response:
+    metrics.CALLBACKS.labels(_endpoint(), "malformed").inc()
+    log.warning("webhook.malformed", path=request.path, words=str(error))
+    return replies.malformed(str(error))
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def too_large(error: RequestEntityTooLarge) -> Response:
+    return Response("At most 256 KB.\n", 413, mimetype="text/plain")
+
+
+@blueprint.errorhandler(DBAPIError)
+@blueprint.errorhandler(PoolTimeout)
+def unavailable(error: Exception) -> Response:
+    """The database is away: callers hear words, status callbacks are asked for again."""
+    metrics.CALLBACKS.labels(_endpoint(), "unavailable").inc()
+    log.error("webhook.unavailable", path=request.path, error=str(error)[:300])
+    return replies.apology() if _endpoint() in SPOKEN else replies.try_again()
+
+
+def count(kind: str, outcome: str) -> None:
+    metrics.CALLBACKS.labels(kind, outcome).inc()
+
+
+def _endpoint() -> str:
+    return (request.endpoint or "webhooks.none").rpartition(".")[2]
+
+
+def _signature() -> Signature:
+    extensions = current_app.extensions
+    if EXTENSION not in extensions:
+        settings = runtime.current().settings
+        extensions[EXTENSION] = Signature(
+            account_sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_token,
+            public_url=settings.public_url,
+        )
+    signature: Signature = extensions[EXTENSION]
+    return signature

@@ -1,0 +1,200 @@
+"""Strict shapes: a carrier's form becomes values, or is refused in words.
+
+The signature has no field boundaries (`To=x&ToA=y` and `To=xToAy` sign alike), so shapes are the
+second half of the check. What is only shown to people is cleaned; what is used is matched.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from werkzeug.datastructures import MultiDict
+
+from billing.metering import TERMINAL, LegStatus
+from gateway.services.calls import DialOutcome, LegEvent, RecordingEvent
+from routing import numbering
+from routing.facts import CallFacts
+
+CALL_SID: Final = re.compile(r"CA[0-9a-f]{32}")
+RECORDING_SID: Final = re.compile(r"RE[0-9a-f]{32}")
+MESSAGE_SID: Final = re.compile(r"[SM]M[0-9a-f]{32}")
+SECONDS: Final = re.compile(r"[0-9]{1,6}")
+SEQUENCE: Final = re.compile(r"[0-9]{1,4}")
+TENANT: Final = re.compile(r"[0-9a-f]{32}")
+SECONDS_MAX: Final = 86_400  # the longest call that Twilio allows: TWILIO.md 2.1
+TEXT_MAX: Final = 1_600
+CURSOR_MAX: Final = 512
+DIAL_STATUSES: Final = frozenset(
+    {"completed", "answered", "busy", "no-answer", "failed", "canceled"}  # TWILIO.md 1.2
+)
+RECORDING_STATUSES: Final = frozenset({"in-progress", "completed", "absent", "failed"})
+
+# Not XML 1.0 characters, or not storable in jsonb (NUL), or half of a surrogate pair.
+UNCLEAN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+class Malformed(Exception):
+    """Says which field is wrong and what it should look like."""
+
+
+Form = MultiDict[str, str]
+
+
+def clean(text: str) -> str:
+    return UNCLEAN.sub("", text)[:TEXT_MAX]
+
+
+def as_received(form: Form) -> dict[str, Any]:
+    """The form for the receipt: cleaned, every field kept; refuses a repeated key.
+
+    Twilio repeats no key on any webhook we ask for; a repeated key is an attempt to show one
+    value to the signature and another to us.
+    """
+    kept: dict[str, Any] = {}
+    for name, values in form.lists():
+        if len(values) > 1:
+            raise Malformed(f"{clean(name)[:40]} is sent more than once.")
+        kept[clean(name)[:80]] = clean(values[0])
+    return kept
+
+
+def tenant(text: str) -> uuid.UUID:
+    if not TENANT.fullmatch(text):
+        raise Malformed("The path names no tenant.")
+    return uuid.UUID(text)
+
+
+def call_sid(text: str | None, field: str = "CallSid") -> str:
+    return _sid(text, CALL_SID, field, "CA and 32 hexadecimal digits")
+
+
+def message_sid(text: str | None) -> str:
+    return _sid(text, MESSAGE_SID, "MessageSid", "SM or MM and 32 hexadecimal digits")
+
+
+def call_facts(form: Form, *, now: dt.datetime) -> CallFacts:
+    raw = clean(form.get("From", ""))[:64]
+    called = form.get("To", "")
+    return CallFacts(
+        call_sid=call_sid(form.get("CallSid")),
+        caller=numbering.caller_number(raw),
+        caller_raw=raw,
+        called=called if numbering.is_e164(called) else "",
+        country=_word(form, "FromCountry", 2),
+        state=_word(form, "FromState", 40),
+        city=_word(form, "FromCity", 60),
+        postal_code=_word(form, "FromZip", 12),
+        stir=_word(form, "StirVerstat", 40),
+        forwarded_from=_word(form, "ForwardedFrom", 64),
+        started_at=now,
+    )
+
+
+def leg_event(form: Form, *, now: dt.datetime, cursor: str = "", source: str = "leg") -> LegEvent:
+    """A progress or status callback. Durations come from CallDuration (seconds), never from
+    Duration, which is billing minutes (TWILIO.md 1.4)."""
+    status = _status(form)
+    kind, address = _address(clean(form.get("To", ""))[:255])
+    return LegEvent(
+        leg_sid=call_sid(form.get("CallSid")),
+        status=status,
+        seconds=_seconds(form, "CallDuration") if status in TERMINAL else 0,
+        at=_timestamp(form) or now,
+        to_address=address,
+        target_kind=kind,
+        cursor=cursor,
+        source=source,
+    )
+
+
+def dial_outcome(form: Form, *, cursor: str) -> DialOutcome:
+    """The action callback. DialBridged tells a conversation from a declined whisper, and may be
+    absent; the parent's own CallStatus tells whether the caller is still there."""
+    bridged = form.get("DialBridged", "")
+    status = form.get("DialCallStatus", "")
+    if status not in DIAL_STATUSES:
+        raise Malformed("DialCallStatus is not one that we know.")
+    return DialOutcome(
+        cursor=cursor,
+        status=status,
+        bridged={"true": True, "false": False}.get(bridged),
+        caller_gone=form.get("CallStatus", "") in TERMINAL,
+    )
+
+
+def cursor(text: str) -> str:
+    """A place in the routing plan, as our own URL carried it."""
+    if len(text) > CURSOR_MAX or UNCLEAN.search(text):
+        raise Malformed("The path names no place in a routing plan.")
+    return text
+
+
+def index(text: str) -> int:
+    if not SEQUENCE.fullmatch(text):
+        raise Malformed("The path names no target.")
+    return int(text)
+
+
+def _address(to: str) -> tuple[str, str]:
+    """The kind of phone, and its address as a routing plan writes it."""
+    if to.startswith("client:"):
+        return "client", to.removeprefix("client:")
+    if to.startswith(("sip:", "sips:")):
+        return "sip", to
+    return "number", to
+
+
+def recording_event(form: Form) -> RecordingEvent:
+    status = form.get("RecordingStatus", "completed")
+    if status not in RECORDING_STATUSES:
+        raise Malformed("RecordingStatus is not one that we know.")
+    return RecordingEvent(
+        recording_sid=_sid(
+            form.get("RecordingSid"), RECORDING_SID, "RecordingSid", "RE and 32 hexadecimal digits"
+        ),
+        status=status,
+        seconds=_seconds(form, "RecordingDuration"),
+    )
+
+
+def _sid(text: str | None, shape: re.Pattern[str], field: str, words: str) -> str:
+    if text is None or not shape.fullmatch(text):
+        raise Malformed(f"{field} must be {words}.")
+    return text
+
+
+def _word(form: Form, field: str, limit: int) -> str:
+    return clean(form.get(field, ""))[:limit].strip()
+
+
+def _status(form: Form) -> LegStatus:
+    try:
+        return LegStatus(form.get("CallStatus", ""))
+    except ValueError:
+        raise Malformed("CallStatus is not one that we know.") from None
+
+
+def _seconds(form: Form, field: str) -> int:
+    """Absent or empty is 0: an unanswered leg has no duration."""
+    text = form.get(field, "")
+    if text == "":
+        return 0
+    if not SECONDS.fullmatch(text) or int(text) > SECONDS_MAX:
+        raise Malformed(f"{field} must be whole seconds, at most {SECONDS_MAX}.")
+    return int(text)
+
+
+def _timestamp(form: Form) -> dt.datetime | None:
+    """The carrier's own clock (RFC 2822); None where it sent none, or nonsense."""
+    text = form.get("Timestamp", "")
+    try:
+        parsed = parsedate_to_datetime(text) if text else None
+    except (TypeError, ValueError):
+        return None
+    if parsed is None or parsed.tzinfo is None:
+        return None
+    return parsed.astimezone(dt.UTC)
