@@ -5,10 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from billing.explain import Explanation, ReceiptRef, explain_entry
+from billing.explain import explain as billing_explain
+from billing.metering import LegStatus, LegUsage
+from billing.postings import Posting, PostingKind, wallet
+from billing.rating import rate_leg
+from gateway.services import plans
 from gateway.services.errors import NotFound
 from gateway.services.pages import LIMIT_DEFAULT, Page, clamp, decode_cursor, encode_cursor
 from gateway.store import statement as store
@@ -74,6 +80,54 @@ def get_posting(uow: UnitOfWork, scope: Scope, id: str) -> StatementLine:
     return _line(row)
 
 
+def explain(uow: UnitOfWork, scope: Scope, id: str) -> Explanation:
+    """Why a line is what it is, from the meter and the plan version of that moment."""
+    line = get_posting(uow, scope, id)
+    if line.kind == PostingKind.USAGE and line.leg_sid is not None:
+        legs = explain_legs(uow, scope, {line.leg_sid: -line.amount_micros})
+        if line.leg_sid in legs:
+            return legs[line.leg_sid]
+    return explain_entry(_posting(scope, line), currency=line.unit)
+
+
+def explain_legs(
+    uow: UnitOfWork, scope: Scope, charged_micros: Mapping[str, int | None]
+) -> dict[str, Explanation]:
+    """Why each leg costs what it was charged, and why others cost nothing: legs that nobody
+    answered have no line on the statement. Legs that are not settled (None) are left out."""
+    explanations = {}
+    for row in store.metered(uow.connection, scope, charged_micros):
+        charged = charged_micros[row.leg_sid]
+        if charged is None:
+            continue
+        version = plans.plan_version(uow.connection, row.plan_version_id)
+        usage = LegUsage(
+            kind=row.kind,
+            status=LegStatus(row.status),
+            talk_seconds=row.talk_seconds,
+            ring_seconds=row.ring_seconds,
+            bridged_seconds=int(row.bridged_seconds),
+            number_country=row.country,
+            number_type=row.number_type,
+            target_kind=None if row.kind == "inbound" else row.target_kind,
+            target_address="" if row.kind == "inbound" else row.to_address,
+        )
+        rated = rate_leg(usage, version.plan.tariff)
+        explanations[row.leg_sid] = billing_explain(
+            usage,
+            rated,
+            version.plan.tariff,
+            currency=version.plan.currency,
+            plan_name=version.plan.name,
+            plan_version=version.version,
+            receipts=()
+            if row.received_at is None
+            else (ReceiptRef(row.event or "received", row.received_at),),
+            forgiven_micros=rated.charge_micros - charged,
+        )
+    return explanations
+
+
 def of_legs(uow: UnitOfWork, scope: Scope, leg_sids: Iterable[str]) -> tuple[StatementLine, ...]:
     """What these legs were charged, found by key: postings have no index by call."""
     keys = [f"usage:{leg}:{part}" for leg in leg_sids for part in range(PARTS_PER_LEG_MAX)]
@@ -100,6 +154,26 @@ def _line(row: Any) -> StatementLine:
         reverses_key=row.reverses_key,
         actor=row.actor,
         reason=row.reason,
+    )
+
+
+def _posting(scope: Scope, line: StatementLine) -> Posting:
+    """The line as the rules know it; the wallet side is all that a statement shows."""
+    mine, other = wallet(scope.account_id), "house"
+    charges = line.amount_micros < 0
+    return Posting(
+        key=line.key,
+        kind=PostingKind(line.kind),
+        debit=mine if charges else other,
+        credit=other if charges else mine,
+        amount=abs(line.amount_micros),
+        at=line.at,
+        account_id=scope.account_id,
+        unit=line.unit,
+        description=line.description,
+        reverses_key=line.reverses_key,
+        actor=line.actor,
+        reason=line.reason,
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
-
 from sqlalchemy.orm import aliased
 
 from gateway.store.base import Scope
