@@ -98,6 +98,8 @@ class ObjectReader:
         if isinstance(value, str) and len(value) <= length_max:
             if default is None and not value.strip():
                 self.complain(name, "is empty: write a few words")
+            elif not value.isprintable():
+                self.complain(name, "has line breaks or control characters: write one plain line")
             return value
         if value is not None:
             self.complain(name, f"write text of at most {length_max} characters")

@@ -126,6 +126,18 @@ def forwarded(status: str = "completed", **seconds: int) -> LegUsage:
             0,
             id="S4-14 ringing that nobody answered stays free",
         ),
+        pytest.param(
+            forwarded(talk_seconds=0, ring_seconds=30),
+            {"ring_time": True},
+            0,
+            id="C9 ringing before a talk of 0 s stays free",
+        ),
+        pytest.param(
+            inbound(ring_seconds=12),
+            {"ring_time": True, "ivr_time": False},
+            0,
+            id="C9 ringing before a menu that is free stays free",
+        ),
         pytest.param(forwarded(), {"forwarded": False}, 0, id="S2-03 only inbound talk is charged"),
         pytest.param(inbound(), {"inbound": False}, 0, id="C9 only the forwarded leg is charged"),
         pytest.param(

@@ -4,6 +4,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from billing.catalogue import CARRIER_COST, load_catalogue
 from billing.tariffs import HARD_CEILING_SECONDS, PLAN_SCHEMA, PlanInvalid, parse_plan
@@ -229,6 +231,48 @@ def test_fields_that_contradict_each_other_are_named(
         parse_plan(change)
     assert [error.path for error in refused.value.errors] == [path]
     assert words in refused.value.errors[0].message
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\nb", "a\ud800b", "a\u202eb"])
+def test_a_name_is_one_line_that_can_be_stored_and_shown(name: str) -> None:
+    with pytest.raises(PlanInvalid) as refused:
+        parse_plan(document(name=name))
+    assert [error.path for error in refused.value.errors] == ["/name"]
+
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 90_000)
+    | st.sampled_from(["", "0.05", "-1", "US", "1", "lt_zero", "grace", "toll-free", "x" * 600])
+    | st.text(max_size=5)
+)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner)
+)
+PLACES = [
+    *((name,) for name in PLAN_SCHEMA["properties"]),
+    *(("tariff", name) for name in PLAN_SCHEMA["properties"]["tariff"]["properties"]),
+    ("tariff", "inbound", 0),
+    ("tariff", "inbound", 0, "country"),
+    ("tariff", "outbound", 0),
+    ("tariff", "outbound", 0, "prefixes"),
+    ("tariff", "increment", "initial_seconds"),
+]
+
+
+@given(st.sampled_from(PLACES), VALUES)
+def test_whatever_stands_in_a_field_is_read_or_refused_and_the_schema_is_never_stricter(
+    place: tuple[str | int, ...], value: Any
+) -> None:
+    changed = deepcopy(SMALLEST)
+    _with(value, *place)(changed)
+    try:
+        parse_plan(changed)
+    except PlanInvalid as refused:
+        assert all(error.message for error in refused.errors)
+    else:
+        SCHEMA.validate(changed)
 
 
 def test_all_problems_are_reported_at_once() -> None:
