@@ -37,14 +37,14 @@ class CallLinks:
         """Asked when a Dial has ended: what is next?"""
         return f"{self.base}/dial?at={quote(cursor, safe='')}"
 
-    def leg(self, cursor: str, index: int) -> str:
-        return f"{self.base}/leg?at={quote(cursor, safe='')}&n={index}{RETRIED}"
+    def leg(self, position: str, index: int) -> str:
+        return f"{self.base}/leg?at={quote(position, safe='')}&n={index}{RETRIED}"
 
-    def whisper(self, cursor: str, index: int) -> str:
-        return f"{self.base}/whisper?at={quote(cursor, safe='')}&n={index}"
+    def whisper(self, position: str, index: int) -> str:
+        return f"{self.base}/whisper?at={quote(position, safe='')}&n={index}"
 
-    def confirm(self, cursor: str, index: int) -> str:
-        return f"{self.base}/confirm?at={quote(cursor, safe='')}&n={index}"
+    def confirm(self, position: str, index: int) -> str:
+        return f"{self.base}/confirm?at={quote(position, safe='')}&n={index}"
 
     def voicemail_done(self) -> str:
         return f"{self.base}/voicemail"

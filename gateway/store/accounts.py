@@ -149,7 +149,7 @@ def change(connection: Connection, scope: Scope, values: dict[str, Any]) -> None
     )
 
 
-def _accounts() -> Select[Any]:
+def _accounts() -> Select[*tuple[Any, ...]]:
     row = AccountRow
     return (
         select(

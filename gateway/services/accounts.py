@@ -1,0 +1,250 @@
+"""Accounts: opened with a wallet and a place in the directory, changed, and looked up."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+from phonenumbers import country_code_for_region
+
+from gateway.services import audit, plans
+from gateway.services.errors import FieldError, Invalid, NotFound
+from gateway.services.plans import PlanVersion
+from gateway.store import accounts, ledger
+from gateway.store.accounts import Account
+from gateway.store.base import Scope, new_id
+from gateway.uow import UnitOfWork
+
+__all__ = [
+    "Account",
+    "NewAccount",
+    "create_account",
+    "find_scope",
+    "get_account",
+    "list_accounts",
+    "update_account",
+]
+
+NAME_LENGTH_MAX = 120
+NOTICE_LENGTH_MAX = 500
+LIMIT_MAX = 200
+COUNTRY = re.compile(r"[A-Z]{2}")
+# Not RFC 5322: it keeps out what no mail server takes, and anything that could end a header.
+EMAIL = re.compile(r"[^\s@<>(),;:\"\\]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+EMAIL_LENGTH_MAX = 254
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    name: str
+    billing_email: str
+    plan_code: str
+    currency: str = "USD"
+    country: str = "US"
+    time_zone: str = "America/New_York"
+    parent_id: uuid.UUID | None = None
+    billing: Literal["own", "agency_shared"] = "own"
+
+
+def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
+    """Open an account with an empty wallet on the newest version of its plan.
+
+    A sub-account joins the tenant of its agency; everybody else is a tenant of their own.
+    """
+    errors = [
+        error
+        for name in ("name", "billing_email", "country", "time_zone")
+        if (error := _complaint(name, getattr(new, name)))
+    ]
+    version = _version_on_sale(uow, new.plan_code, new.currency, errors)
+    tenant_id = _tenant_of_parent(uow, new, errors)
+    if new.billing == "agency_shared":
+        errors.append(
+            FieldError("/billing", 'shared wallets are not offered yet: write "own"', "unsupported")
+        )
+    if errors or version is None:
+        raise Invalid(errors)
+    id = new_id()
+    scope = Scope(tenant_id or id, id)
+    ledger.open_chain(uow.connection, scope.tenant_id)
+    ledger.open_wallet(uow.connection, scope, new.currency)
+    accounts.add(
+        uow.connection,
+        tenant_id=scope.tenant_id,
+        id=id,
+        parent_id=new.parent_id,
+        name=new.name.strip(),
+        status="active",
+        currency=new.currency,
+        country=new.country,
+        time_zone=new.time_zone,
+        plan_version_id=version.id,
+        billing=new.billing,
+        billing_email=new.billing_email,
+        allowed_countries=list(version.plan.allowed_countries),
+        suspended_notice=None,
+        low_balance_micros=None,
+        created_at=uow.now,
+        suspended_at=None,
+        settings={},
+    )
+    audit.note(uow, scope, actor, "account.created", id, name=new.name, plan=version.plan_code)
+    return get_account(uow, scope)
+
+
+def get_account(uow: UnitOfWork, scope: Scope) -> Account:
+    found = accounts.find(uow.connection, scope)
+    if found is None:
+        raise NotFound("account", scope.account_id)
+    return found
+
+
+def find_scope(uow: UnitOfWork, account_id: uuid.UUID) -> Scope | None:
+    """For staff, who know an account by its id alone."""
+    tenant_id = accounts.find_tenant(uow.connection, account_id)
+    return None if tenant_id is None else Scope(tenant_id, account_id)
+
+
+def list_accounts(
+    uow: UnitOfWork, *, after: uuid.UUID | None = None, limit: int = 50, query: str = ""
+) -> tuple[Account, ...]:
+    """Of all tenants, for staff; newest first; `after` is the id of the last one seen."""
+    return accounts.newest(
+        uow.connection,
+        before=after,
+        limit=min(max(limit, 1), LIMIT_MAX),
+        name_contains=query.strip(),
+    )
+
+
+def update_account(
+    uow: UnitOfWork, scope: Scope, changes: Mapping[str, Any], actor: str
+) -> Account:
+    """Change what is named: name, billing_email, time_zone, country, allowed_countries,
+    suspended_notice (None: callers are refused unbilled), low_balance_micros (None: no warning),
+    plan_code (staff only; the edge sees to that), which moves it to that plan's newest version.
+    """
+    account = get_account(uow, scope)
+    errors: list[FieldError] = []
+    values: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name == "plan_code":
+            version = _version_on_sale(uow, str(value), account.currency, errors)
+            if version is not None:
+                values["plan_version_id"] = version.id
+            continue
+        complaint = _complaint(name, value)
+        if complaint is not None:
+            errors.append(complaint)
+        else:
+            values[name] = _stored(name, value)
+    if errors:
+        raise Invalid(errors)
+    if values:
+        accounts.change(uow.connection, scope, values)
+        audit.note(
+            uow,
+            scope,
+            actor,
+            "account.changed",
+            account.id,
+            **{k: _shown(changes[k]) for k in changes},
+        )
+    return get_account(uow, scope)
+
+
+def is_country(code: object) -> bool:
+    return (
+        isinstance(code, str)
+        and COUNTRY.fullmatch(code) is not None
+        and country_code_for_region(code) != 0
+    )
+
+
+def is_email(text: object) -> bool:
+    return (
+        isinstance(text, str)
+        and len(text) <= EMAIL_LENGTH_MAX
+        and EMAIL.fullmatch(text) is not None
+    )
+
+
+def _complaint(name: str, value: Any) -> FieldError | None:
+    """What is wrong with one field, or None."""
+    words = ""
+    match name:
+        case "name":
+            if not isinstance(value, str) or not 1 <= len(value.strip()) <= NAME_LENGTH_MAX:
+                words = f"write a name of 1 to {NAME_LENGTH_MAX} characters"
+        case "billing_email":
+            words = "" if is_email(value) else "write an e-mail address, such as ann@example.com"
+        case "country":
+            words = "" if is_country(value) else "write the ISO 3166 code, such as US"
+        case "time_zone":
+            if value not in available_timezones():
+                words = "write an IANA zone, such as America/New_York"
+        case "allowed_countries":
+            if not isinstance(value, list | tuple) or not value:
+                words = "list at least one country, such as US"
+            else:
+                for index, code in enumerate(value):
+                    if not is_country(code):
+                        return FieldError(
+                            f"/allowed_countries/{index}", "write the ISO 3166 code, such as US"
+                        )
+        case "suspended_notice":
+            if value is not None and not (
+                isinstance(value, str) and len(value) <= NOTICE_LENGTH_MAX
+            ):
+                words = f"write at most {NOTICE_LENGTH_MAX} characters, or leave it empty"
+        case "low_balance_micros":
+            if value is not None and not (type(value) is int and 0 <= value < 10**15):
+                words = "write an amount of 0 or more, or leave it empty"
+        case _:
+            words = "this cannot be changed here: leave it out"
+    return FieldError(f"/{name}", words) if words else None
+
+
+def _stored(name: str, value: Any) -> Any:
+    if name == "allowed_countries":
+        return sorted(set(value))
+    return (value.strip() or None) if name == "suspended_notice" and value else value
+
+
+def _shown(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _version_on_sale(
+    uow: UnitOfWork, code: str, currency: str, errors: list[FieldError]
+) -> PlanVersion | None:
+    try:
+        version = plans.get_plan(uow, code)
+    except NotFound:
+        version = None
+    if version is None or version.kind != "retail":
+        on_sale = ", ".join(plan.plan_code for plan in plans.list_plans(uow))
+        errors.append(FieldError("/plan", f"write one of: {on_sale or 'none is published yet'}"))
+        return None
+    if version.plan.currency != currency:
+        errors.append(
+            FieldError("/currency", f"{code} is priced in {version.plan.currency}: write that")
+        )
+        return None
+    return version
+
+
+def _tenant_of_parent(
+    uow: UnitOfWork, new: NewAccount, errors: list[FieldError]
+) -> uuid.UUID | None:
+    if new.parent_id is None:
+        return None
+    scope = find_scope(uow, new.parent_id)
+    if scope is None:
+        errors.append(FieldError("/parent", "there is no such account: leave it out, or check it"))
+        return None
+    if scope.tenant_id != scope.account_id:
+        errors.append(FieldError("/parent", "is a sub-account itself: name its agency"))
+    return scope.tenant_id
