@@ -47,12 +47,12 @@ class Child:
 class Supervisor:
     """Use as a context manager: leaving it stops every child, whatever happened inside.
 
-    `tick` runs about four times a second while `watch` waits; answering False ends the watch.
+    `wanted` is asked about four times a second; when it answers False, that is a stop signal.
     """
 
-    def __init__(self, say: Say, *, parent_pid: int | None = None) -> None:
+    def __init__(self, say: Say, *, wanted: Callable[[], bool] = lambda: True) -> None:
         self._say = say
-        self._parent_pid = parent_pid
+        self._wanted = wanted
         self._children: list[Child] = []
         self._signals: list[int] = []
         self._old_handlers: dict[int, object] = {}
@@ -78,10 +78,7 @@ class Supervisor:
 
     @property
     def asked_to_stop(self) -> bool:
-        return bool(self._signals) or not self._parent_alive()
-
-    def pids(self) -> dict[str, int]:
-        return {child.spec.name: child.process.pid for child in self._children}
+        return bool(self._signals) or not self._wanted()
 
     def start(self, *specs: ProcessSpec) -> None:
         for spec in specs:
@@ -98,9 +95,9 @@ class Supervisor:
         if select.select([self._wake_read], [], [], seconds)[0]:
             os.read(self._wake_read, 512)
 
-    def watch(self, tick: Callable[[], bool] = lambda: True) -> None:
+    def watch(self) -> None:
         """Restart whoever dies, until asked to stop. Raises CannotStart when it is hopeless."""
-        while not self.asked_to_stop and tick():
+        while not self.asked_to_stop:
             self.pause(0.25)
             now = time.monotonic()
             for child in self._children:
@@ -178,16 +175,15 @@ class Supervisor:
         if number in STOPPING_SIGNALS:
             self._signals.append(number)
 
-    def _parent_alive(self) -> bool:
-        if self._parent_pid is None:
-            return True
-        try:
-            os.kill(self._parent_pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
         return True
+    return True
 
 
 def _peek_dead() -> int | None:

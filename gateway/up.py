@@ -8,7 +8,9 @@ process writes to `VAR_DIR/log/<name>.log`; the screen keeps what a person has t
 import errno
 import fcntl
 import os
+import re
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -65,7 +67,7 @@ def run(
             check_port(settings.host, settings.port, "PORT")
             if carrier:
                 check_port("127.0.0.1", settings.sandbox_port, "SANDBOX_PORT")
-            with Supervisor(tell, parent_pid=_make_pid()) as supervisor:
+            with Supervisor(tell, wanted=_make_still_wants_us()) as supervisor:
                 try:
                     _start_servers(settings, supervisor, tell)
                     _step(supervisor, tell, "Bringing the database up to date", prepare)
@@ -228,11 +230,27 @@ def _welcome(settings: Settings, lines: Sequence[str], seconds: float) -> Iterat
     yield ""
 
 
-def _make_pid() -> int | None:
-    """Under `make run`, the pid of make: when it is killed, this ends too."""
-    parent = os.getppid()
-    name = Path(f"/proc/{parent}/comm")
-    return parent if name.exists() and name.read_text().strip() in ("make", "gmake") else None
+def _make_still_wants_us() -> Callable[[], bool]:
+    """Under `make run`: has make been killed, or interrupted alone? It passes SIGTERM on, but for
+    SIGINT it trusts the terminal to have told everybody, and waits for us with SIGINT blocked.
+    It blocks it for moments while it starts a command too, hence two sightings in a row."""
+    make = os.getppid()
+    status = Path(f"/proc/{make}/status")
+    if not status.exists() or status.read_text().split()[1] not in ("make", "gmake"):
+        return lambda: True
+    sightings = 0
+
+    def wanted() -> bool:
+        nonlocal sightings
+        try:
+            blocked = re.search(r"^SigBlk:\s*([0-9a-f]+)", status.read_text(), re.MULTILINE)
+        except OSError:  # killed
+            return False
+        interrupted = blocked and int(blocked[1], 16) & 1 << signal.SIGINT - 1
+        sightings = sightings + 1 if interrupted else 0
+        return sightings < 2
+
+    return wanted
 
 
 def _migrate(settings: Settings) -> None:

@@ -72,12 +72,12 @@ def hold(run_dir: Path, pytest_pid: int) -> None:
     """Start both, write `servers.json`, and stay until pytest is gone."""
     from gateway.config import embedded_database_url, embedded_redis_url
     from gateway.embedded import postgres, valkey
-    from gateway.supervise import Supervisor
+    from gateway.supervise import Supervisor, is_alive
 
     home = Path(tempfile.mkdtemp(prefix="ringledger-test-"))
     servers = Servers(embedded_database_url(home), embedded_redis_url(home))
     try:
-        with Supervisor(print, parent_pid=pytest_pid) as supervisor:
+        with Supervisor(print, wanted=lambda: is_alive(pytest_pid)) as supervisor:
             postgres.prepare(home / "postgres")
             valkey.prepare(home / "valkey")
             supervisor.start(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,13 +24,17 @@ REPOSITORY = STAND_IN.parent.parent.parent
 class Launched:
     """A running launcher, its output so far, and the processes below it."""
 
-    def __init__(self, var_dir: Path, port: int, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, var_dir: Path, port: int, names: tuple[str, ...], *, under_make: bool = False
+    ) -> None:
         self.var_dir = var_dir
         self.output = var_dir.with_name(f"output-{time.monotonic_ns()}")
         clean = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
+        command = (sys.executable, str(STAND_IN), *names)
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, str(STAND_IN), *names],
+                [*(("make", "-s", "-f", "-") if under_make else command)],
+                stdin=subprocess.PIPE if under_make else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=var_dir.parent,
@@ -41,6 +46,10 @@ class Launched:
                     "PYTHONPATH": str(REPOSITORY),
                 },
             )
+        if under_make:
+            assert self.process.stdin is not None
+            self.process.stdin.write(f"run:\n\t@exec {' '.join(command)}\n".encode())
+            self.process.stdin.close()
 
     def says(self, words: str, seconds: float = 30.0) -> bool:
         return _soon(lambda: words in self.output.read_text(), seconds)
@@ -96,8 +105,8 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
     started: list[Launched] = []
     port = _free_port()
 
-    def start(*names: str, var_dir: Path = tmp_path / "var") -> Launched:
-        started.append(Launched(var_dir, port, names))
+    def start(*names: str, var_dir: Path = tmp_path / "var", under_make: bool = False) -> Launched:
+        started.append(Launched(var_dir, port, names, under_make=under_make))
         return started[-1]
 
     yield start
@@ -119,6 +128,31 @@ def test_a_stop_signal_ends_every_process(
     launched.process.send_signal(number)
     assert launched.process.wait(20) == 0
     assert not _alive(below)
+    assert "Everything is kept" in launched.output.read_text()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+@pytest.mark.parametrize(
+    "number, whole_group",
+    [
+        pytest.param(signal.SIGINT, True, id="Ctrl-C in the terminal"),
+        pytest.param(signal.SIGINT, False, id="SIGINT to make alone"),
+        pytest.param(signal.SIGTERM, False, id="SIGTERM to make alone"),
+        pytest.param(signal.SIGKILL, False, id="make killed"),
+    ],
+)
+def test_stopping_make_stops_what_it_started(
+    launch: Callable[..., Launched], number: signal.Signals, whole_group: bool
+) -> None:
+    launched = launch("web", "forker", under_make=True)
+    assert launched.says("Ringledger is ready"), launched.output.read_text()
+    below = launched.descendants()
+    if whole_group:
+        os.killpg(launched.process.pid, number)
+    else:
+        launched.process.send_signal(number)
+    launched.process.wait(20)
+    assert _soon(lambda: not _alive(below))
     assert "Everything is kept" in launched.output.read_text()
 
 
