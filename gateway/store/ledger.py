@@ -314,3 +314,10 @@ def open_wallet(connection: Connection, scope: Scope, unit: str) -> None:
 
 def tenants(connection: Connection) -> list[uuid.UUID]:
     return list(connection.scalars(select(ChainHeadRow.tenant_id).order_by(ChainHeadRow.tenant_id)))
+
+
+def find_posting(connection: Connection, tenant_id: uuid.UUID, key: str) -> Posting | None:
+    row = connection.execute(
+        select(PostingRow).where(PostingRow.tenant_id == tenant_id, PostingRow.key == key)
+    ).first()
+    return None if row is None else posting_of(row)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import dataclass
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, String, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKeyConstraint,
+    String,
+    UniqueConstraint,
+    select,
+)
+from sqlalchemy import insert as sql_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Key, Micros, TenantId
+from gateway.store.base import Base, Key, Micros, Scope, TenantId
 
 
 class TopUpRow(Base):
@@ -32,4 +41,48 @@ class TopUpRow(Base):
             name="fk_top_up_account",
         ),
         CheckConstraint("amount_micros > 0", name="positive"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Credited:
+    id: uuid.UUID
+    amount_micros: int
+
+
+def find(connection: Connection, scope: Scope, idempotency_key: str) -> Credited | None:
+    row = connection.execute(
+        select(TopUpRow.id, TopUpRow.amount_micros).where(
+            TopUpRow.tenant_id == scope.tenant_id,
+            TopUpRow.account_id == scope.account_id,
+            TopUpRow.idempotency_key == idempotency_key,
+        )
+    ).first()
+    return None if row is None else Credited(row.id, row.amount_micros)
+
+
+def insert(
+    connection: Connection,
+    scope: Scope,
+    *,
+    top_up_id: uuid.UUID,
+    amount_micros: int,
+    method: str,
+    reason: str,
+    actor: str,
+    idempotency_key: str,
+    now: dt.datetime,
+) -> None:
+    connection.execute(
+        sql_insert(TopUpRow).values(
+            tenant_id=scope.tenant_id,
+            id=top_up_id,
+            account_id=scope.account_id,
+            amount_micros=amount_micros,
+            method=method,
+            reason=reason,
+            actor=actor,
+            idempotency_key=idempotency_key,
+            created_at=now,
+        )
     )

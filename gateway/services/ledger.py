@@ -1,0 +1,291 @@
+"""Money moves here and nowhere else: under the account's lock, behind the tenant's chain.
+
+`books` locks, collects postings, writes them in one statement, and lets the balance decide
+about service, all in the caller's transaction. So a number is suspended by the same commit that
+took the last cent, and restored by the one that brought the next.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from billing import lifecycle
+from billing.ledger import (
+    ChainReport,
+    Posting,
+    adjustment_posting,
+    topup_posting,
+    verify_chain,
+)
+from billing.lifecycle import AccountStatus
+from billing.money import format_amount
+from gateway.metrics import BALANCE_CROSSINGS
+from gateway.services import audit, plans
+from gateway.services.errors import Invalid, NotFound
+from gateway.store import ledger, outbox, suspension, topups
+from gateway.store.base import Scope, new_id
+from gateway.store.ledger import LockedBooks
+from gateway.uow import UnitOfWork
+
+AMOUNT_MAX_MICROS = 1_000_000 * 1_000_000  # a million units at once is a typing error
+
+
+@dataclass(slots=True)
+class Books:
+    """An account's open books: what it had, and what is being posted."""
+
+    scope: Scope
+    locked: LockedBooks
+    balance_micros: int
+    postings: list[Posting] = field(default_factory=list)
+
+    @property
+    def currency(self) -> str:
+        return self.locked.currency
+
+    def post(self, build: Callable[[int], Posting]) -> Posting:
+        """Add the posting that `build` makes of the balance before it."""
+        posting = build(self.balance_micros)
+        if posting.balance_after is not None:
+            self.balance_micros = posting.balance_after
+        self.postings.append(posting)
+        return posting
+
+
+@contextmanager
+def books(uow: UnitOfWork, scope: Scope) -> Iterator[Books]:
+    """Lock, post, write. Raises `NotFound` for an account that is not there."""
+    locked = ledger.lock_books(uow.connection, scope)
+    if locked is None:
+        raise NotFound("account", scope.account_id)
+    opened = Books(scope, locked, locked.balance_micros)
+    yield opened
+    write(uow, opened)
+
+
+def write(uow: UnitOfWork, opened: Books) -> None:
+    """Append what was posted and let the new balance take effect."""
+    if not opened.postings:
+        return
+    seq, _ = ledger.append(
+        uow.connection,
+        opened.scope.tenant_id,
+        opened.postings,
+        after_seq=opened.locked.seq,
+        after_hash=opened.locked.hash,
+    )
+    settle_service(
+        uow, opened.scope, opened.locked, balance_micros=opened.balance_micros, last_seq=seq
+    )
+
+
+def settle_service(
+    uow: UnitOfWork, scope: Scope, locked: LockedBooks, *, balance_micros: int, last_seq: int
+) -> None:
+    """Suspend or restore as the balance says, and warn once when it crosses the threshold.
+
+    `last_seq` names the crossing: the mail of one crossing is one outbox row, however often the
+    transaction is tried again.
+    """
+    low = locked.low_balance_micros
+    if low is not None and balance_micros < low <= locked.balance_micros:
+        _announce(uow, scope, "low_balance", last_seq, balance_micros, locked.currency)
+    if locked.status == AccountStatus.CLOSED:
+        return
+    plan = plans.plan_version(uow.connection, locked.plan_version_id).plan
+    status = lifecycle.service_status(balance_micros, plan)
+    if status == locked.status:
+        return
+    suspension.set_service(
+        uow.connection, scope, active=status == AccountStatus.ACTIVE, now=uow.now
+    )
+    kind = "restored" if status == AccountStatus.ACTIVE else "suspended"
+    _announce(uow, scope, kind, last_seq, balance_micros, locked.currency)
+    audit.note(
+        uow,
+        scope,
+        "system",
+        f"account.{kind}",
+        scope.account_id,
+        balance=format_amount(balance_micros),
+        after_posting=last_seq,
+    )
+    if kind == "suspended" and plan.in_call.policy == "cut":
+        outbox.add(
+            uow.connection,
+            scope,
+            queue="carrier",
+            kind="end_calls",
+            key=f"end_calls:{scope.account_id}:{last_seq}",
+            payload={},
+            now=uow.now,
+        )
+
+
+def _announce(
+    uow: UnitOfWork, scope: Scope, kind: str, last_seq: int, balance_micros: int, currency: str
+) -> None:
+    BALANCE_CROSSINGS.labels(kind).inc()
+    outbox.add(
+        uow.connection,
+        scope,
+        queue="notify",
+        kind=kind,
+        key=f"{kind}:{scope.account_id}:{last_seq}",
+        payload={"balance": format_amount(balance_micros), "currency": currency},
+        now=uow.now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TopUp:
+    id: uuid.UUID
+    amount_micros: int
+    currency: str
+    balance_after_micros: int
+    repeated: bool  # the same key was posted before; nothing moved now
+
+
+def top_up(
+    uow: UnitOfWork,
+    scope: Scope,
+    *,
+    amount_micros: int,
+    method: str,
+    reason: str,
+    actor: str,
+    idempotency_key: str,
+) -> TopUp:
+    """Credit an account; the same key a second time answers the first credit."""
+    _check_amount(amount_micros, positive=True)
+    if not reason.strip():
+        raise Invalid.at("/reason", "Say why: the reason stands on the customer's statement.")
+    with books(uow, scope) as opened:
+        first = topups.find(uow.connection, scope, idempotency_key)
+        if first is not None:
+            return TopUp(
+                first.id, first.amount_micros, opened.currency, opened.balance_micros, True
+            )
+        top_up_id = new_id()
+        topups.insert(
+            uow.connection,
+            scope,
+            top_up_id=top_up_id,
+            amount_micros=amount_micros,
+            method=method,
+            reason=reason.strip(),
+            actor=actor,
+            idempotency_key=idempotency_key,
+            now=uow.now,
+        )
+        opened.post(
+            lambda balance: topup_posting(
+                top_up_id,
+                amount=amount_micros,
+                unit=opened.currency,
+                at=uow.now,
+                account_id=scope.account_id,
+                balance_before=balance,
+                description=f"Top-up ({method})",
+                actor=actor,
+                reason=reason.strip(),
+            )
+        )
+    audit.note(
+        uow,
+        scope,
+        actor,
+        "account.topped_up",
+        top_up_id,
+        amount=format_amount(amount_micros),
+        method=method,
+        reason=reason.strip(),
+    )
+    return TopUp(top_up_id, amount_micros, opened.currency, opened.balance_micros, False)
+
+
+def adjust(
+    uow: UnitOfWork,
+    scope: Scope,
+    *,
+    amount_micros: int,
+    reason: str,
+    actor: str,
+    idempotency_key: str,
+) -> Posting:
+    """Correct a balance by hand; a negative amount takes. The same key posts once."""
+    _check_amount(amount_micros, positive=False)
+    if not reason.strip():
+        raise Invalid.at("/reason", "Say why: an adjustment without a reason explains nothing.")
+    adjustment_id = uuid.uuid5(scope.account_id, idempotency_key)
+    with books(uow, scope) as opened:
+        first = ledger.find_posting(uow.connection, scope.tenant_id, f"adjust:{adjustment_id}")
+        if first is not None:
+            return first
+        posting = opened.post(
+            lambda balance: adjustment_posting(
+                adjustment_id,
+                amount=amount_micros,
+                unit=opened.currency,
+                at=uow.now,
+                account_id=scope.account_id,
+                balance_before=balance,
+                actor=actor,
+                reason=reason.strip(),
+            )
+        )
+    audit.note(
+        uow,
+        scope,
+        actor,
+        "account.adjusted",
+        adjustment_id,
+        amount=format_amount(amount_micros),
+        reason=reason.strip(),
+    )
+    return posting
+
+
+def post(uow: UnitOfWork, scope: Scope, build: Callable[[int, str], Posting]) -> Posting:
+    """One posting built from the balance before it and the account's currency; a key that was
+    posted already is answered, not posted again."""
+    with books(uow, scope) as opened:
+        draft = build(opened.balance_micros, opened.currency)
+        first = ledger.find_posting(uow.connection, scope.tenant_id, draft.key)
+        return first or opened.post(lambda _: draft)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantProof:
+    tenant_id: uuid.UUID
+    report: ChainReport
+
+
+def verify(connection: Connection, tenant_id: uuid.UUID | None = None) -> Iterator[TenantProof]:
+    """Walk each tenant's whole chain; `connection` should be REPEATABLE READ, so that lines
+    written meanwhile are not half seen."""
+    chosen: Sequence[uuid.UUID] = (
+        [tenant_id] if tenant_id is not None else ledger.tenants(connection)
+    )
+    for tenant in chosen:
+        yield TenantProof(
+            tenant,
+            verify_chain(
+                ledger.chain_rows(connection, tenant),
+                cached_balances=ledger.cached_balances(connection, tenant),
+                head=ledger.head(connection, tenant),
+            ),
+        )
+
+
+def _check_amount(amount_micros: int, *, positive: bool) -> None:
+    if amount_micros == 0 or (positive and amount_micros < 0):
+        wanted = "more than zero" if positive else "other than zero"
+        raise Invalid.at("/amount", f"Write an amount {wanted}, such as 25.00.")
+    if abs(amount_micros) > AMOUNT_MAX_MICROS:
+        raise Invalid.at("/amount", f"At most {format_amount(AMOUNT_MAX_MICROS)} at once.")
