@@ -1,0 +1,290 @@
+"""The drain: every due account, each account's ended legs in one transaction under its lock.
+
+A hundred legs cost about what one costs, so the batch is the account, never the leg. A second
+run finds nothing due and changes nothing; two workers pass each other by SKIP LOCKED.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import cast
+
+import structlog
+
+from billing.ledger import cost_posting, usage_posting
+from billing.lifecycle import price_overrun
+from billing.metering import LegStatus, LegUsage, bucket_day
+from billing.rates import LegKind, TargetKind
+from billing.rating import RatedLeg, carrier_cost, rate_leg
+from billing.tariffs import Plan
+from gateway.metrics import LEGS_SETTLED
+from gateway.services import ledger, plans
+from gateway.services.ledger import Books
+from gateway.services.plans import PlanVersion
+from gateway.store import ledger as ledger_store
+from gateway.store import outbox, settlement
+from gateway.store.base import Scope
+from gateway.store.settlement import DayKey, DaySums, DueLeg, SettledLeg
+from gateway.uow import UnitOfWork, UnitsOfWork
+
+log = structlog.get_logger(__name__)
+
+LEGS_PER_TRANSACTION = 2_000
+ACCOUNTS_PER_LOOK = 200
+BUDGET_SECONDS = 40.0  # below the queue's job timeout
+
+TARGET_KINDS: dict[str, TargetKind] = {"number": "number", "sip": "sip", "client": "client"}
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    legs: int
+    accounts: int
+    failed: int  # accounts whose transaction was rolled back; they stay due
+
+
+def drain(
+    units: UnitsOfWork,
+    *,
+    budget_seconds: float = BUDGET_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> Drained:
+    """Settle until nothing is due, or the budget is used up (the next ring goes on).
+
+    Starts at a random account and goes round, so that two workers rarely meet. An account that
+    fails is logged and left for the next run; the others do not wait for it.
+    """
+    deadline = clock() + budget_seconds
+    with units.read() as uow:
+        carrier = plans.carrier_tariff(uow.connection)
+    legs = accounts = failed = 0
+    for scope in _due_accounts(units):
+        try:
+            settled = _drain_account(units, scope, carrier, lambda: clock() < deadline)
+        except Exception:
+            # One account's surprise must not stop everybody's settlement; it stays due, shows in
+            # the settle lag and in this log, and the next run tries it again.
+            log.exception("settle.failed", account_id=str(scope.account_id))
+            failed += 1
+            continue
+        legs += settled
+        accounts += settled > 0
+        if clock() >= deadline:
+            break
+    return Drained(legs, accounts, failed)
+
+
+def _due_accounts(units: UnitsOfWork) -> Iterable[Scope]:
+    start = Scope(uuid.UUID(int=random.getrandbits(128)), uuid.UUID(int=0))
+    yield from _accounts_after(units, start, until=None)
+    yield from _accounts_after(units, settlement.FIRST, until=start)
+
+
+def _accounts_after(units: UnitsOfWork, after: Scope, until: Scope | None) -> Iterable[Scope]:
+    while True:
+        with units.read() as uow:
+            found = settlement.due_accounts(uow.connection, after, limit=ACCOUNTS_PER_LOOK)
+        for scope in found:
+            if until is not None and scope.tenant_id > until.tenant_id:
+                return
+            yield scope
+        if len(found) < ACCOUNTS_PER_LOOK:
+            return
+        after = found[-1]
+
+
+def _drain_account(
+    units: UnitsOfWork, scope: Scope, carrier: PlanVersion | None, goes_on: Callable[[], bool]
+) -> int:
+    total = 0
+    while True:
+        settled = units.retrying(lambda uow: settle_account(uow, scope, carrier))
+        total += settled
+        if settled < LEGS_PER_TRANSACTION or not goes_on():
+            return total
+
+
+def settle_account(
+    uow: UnitOfWork,
+    scope: Scope,
+    carrier: PlanVersion | None,
+    *,
+    limit: int = LEGS_PER_TRANSACTION,
+) -> int:
+    """Settle one account's due legs; how many. 0 when another worker holds the account.
+
+    In the order in which they ended, so that a balance that runs out does so at the same leg
+    whatever order the carrier's webhooks came in.
+    """
+    locked = ledger_store.lock_books(uow.connection, scope, wait=False)
+    if locked is None:
+        return 0
+    legs = settlement.due_legs(uow.connection, scope, limit=limit)
+    if not legs:
+        return 0
+    batch = _Batch(uow, Books(scope, locked, locked.balance_micros), carrier)
+    bridged = _bridged(uow, scope, legs)
+    legs.sort(key=attrgetter("ended_at", "leg_sid"))
+    for leg in legs:
+        talked = bridged.get(leg.call_sid, 0)
+        if talked is None and leg.kind == "inbound":
+            continue  # a forwarded leg of this call still talks, and this one's price needs it
+        batch.settle(leg, talked or 0)
+    batch.write()
+    LEGS_SETTLED.inc(len(batch.settled))
+    return len(batch.settled)
+
+
+def _bridged(uow: UnitOfWork, scope: Scope, legs: list[DueLeg]) -> dict[str, int | None]:
+    """Asked only for plans that do not charge the time a caller spends with our own voice."""
+    calls = {
+        leg.call_sid
+        for leg in legs
+        if leg.kind == "inbound"
+        and not plans.plan_version(
+            uow.connection, leg.plan_version_id
+        ).plan.tariff.billable_legs.ivr_time
+    }
+    if not calls:
+        return {}
+    return settlement.bridged_seconds(uow.connection, scope.tenant_id, sorted(calls))
+
+
+class _Batch:
+    """The legs of one transaction on their way to lines, sums and marks."""
+
+    def __init__(self, uow: UnitOfWork, books: Books, carrier: PlanVersion | None) -> None:
+        self.uow = uow
+        self.books = books
+        self.carrier = carrier
+        self.settled: list[SettledLeg] = []
+        self.sums: dict[DayKey, DaySums] = {}
+        self.talked: dict[str, DayKey] = {}  # calls with a forwarded leg on which people talked
+        self.unrated: list[DueLeg] = []
+
+    def settle(self, leg: DueLeg, bridged_seconds: int) -> None:
+        usage = usage_of(leg, bridged_seconds)
+        plan = plans.plan_version(self.uow.connection, leg.plan_version_id).plan
+        rated = rate_leg(usage, plan.tariff)
+        charge = self._charge(leg, usage, rated, plan)
+        cost = self._cost(leg, usage)
+        if rated.unrated:
+            self.unrated.append(leg)
+        self.settled.append(
+            SettledLeg(
+                leg.leg_sid,
+                max(0, leg.ring_seconds),
+                rated.billed_seconds,
+                rated.rate.per_minute_micros if rated.rate else None,
+                rated.rate.label if rated.rate else None,
+                charge,
+                cost,
+            )
+        )
+        self._add_up(leg, rated.billed_seconds, charge, cost)
+
+    def _charge(self, leg: DueLeg, usage: LegUsage, rated: RatedLeg, plan: Plan) -> int:
+        books = self.books
+        amount = price_overrun(plan, rated.charge_micros, books.balance_micros).charged_micros
+        if amount:
+            books.balance_micros -= amount
+            books.postings.append(
+                usage_posting(
+                    usage,
+                    rated,
+                    amount=amount,
+                    unit=books.currency,
+                    at=self.uow.now,
+                    account_id=books.scope.account_id,
+                    balance_before=books.balance_micros + amount,
+                    call_sid=leg.call_sid,
+                    leg_sid=leg.leg_sid,
+                    plan_version_id=leg.plan_version_id,
+                    receipt_id=leg.end_receipt_id,
+                )
+            )
+        return amount
+
+    def _cost(self, leg: DueLeg, usage: LegUsage) -> int:
+        """What the carrier takes, by its own tariff; no customer's money moves."""
+        if self.carrier is None:
+            return 0
+        cost = carrier_cost(usage, self.carrier.plan.tariff)
+        if cost.charge_micros:
+            self.books.postings.append(
+                cost_posting(
+                    cost,
+                    unit=self.books.currency,
+                    at=self.uow.now,
+                    account_id=self.books.scope.account_id,
+                    call_sid=leg.call_sid,
+                    leg_sid=leg.leg_sid,
+                    plan_version_id=self.carrier.id,
+                    receipt_id=leg.end_receipt_id,
+                )
+            )
+        return cost.charge_micros
+
+    def _add_up(self, leg: DueLeg, billed: int, charge: int, cost: int) -> None:
+        day = bucket_day(leg.started_at, self.books.locked.time_zone)
+        key = (day, leg.did_id, leg.source)
+        sums = self.sums.get(key)
+        if sums is None:
+            sums = self.sums[key] = DaySums()
+        sums.billed_seconds += billed
+        sums.charge_micros += charge
+        sums.cost_micros += cost
+        if leg.kind == "inbound":
+            sums.calls += 1
+            sums.talk_seconds += leg.talk_seconds
+        else:
+            sums.forwarded_seconds += leg.talk_seconds
+            if leg.talk_seconds and leg.confirmed is not False:
+                self.talked[leg.call_sid] = key
+
+    def write(self) -> None:
+        """Everything of this batch, or nothing: one transaction."""
+        if not self.settled:
+            return
+        connection, scope = self.uow.connection, self.books.scope
+        answered = settlement.name_winners(connection, scope.tenant_id, sorted(self.talked))
+        for call_sid in answered:
+            self.sums[self.talked[call_sid]].answered += 1
+        settlement.mark_settled(connection, scope.tenant_id, self.settled, now=self.uow.now)
+        settlement.roll_up(connection, scope, self.sums)
+        for leg in self.unrated:
+            self._report_unrated(leg)
+        ledger.write(self.uow, self.books)
+
+    def _report_unrated(self, leg: DueLeg) -> None:
+        """A leg without a price is charged nothing, and never silently."""
+        log.error("settle.unrated", leg_sid=leg.leg_sid, to=leg.to_address)
+        outbox.add(
+            self.uow.connection,
+            self.books.scope,
+            queue="notify",
+            kind="unrated_leg",
+            key=f"unrated_leg:{leg.leg_sid}",
+            payload={"leg_sid": leg.leg_sid, "call_sid": leg.call_sid, "to": leg.to_address},
+            now=self.uow.now,
+        )
+
+
+def usage_of(leg: DueLeg, bridged_seconds: int) -> LegUsage:
+    """The leg as the rules want it."""
+    return LegUsage(
+        kind=cast(LegKind, leg.kind),
+        status=LegStatus(leg.status),
+        talk_seconds=leg.talk_seconds,
+        ring_seconds=max(0, leg.ring_seconds),
+        bridged_seconds=bridged_seconds,
+        number_country=leg.number_country,
+        number_type=leg.number_type,
+        target_kind=TARGET_KINDS.get(leg.target_kind),
+        target_address=leg.to_address,
+    )
