@@ -121,7 +121,8 @@ def empty() -> str:
 def _dial(response: VoiceResponse, act: Dial, links: Links) -> None:
     # Spelled out even where they are defaults: a changed default would cost money.
     # answerOnBridge keeps the caller ringing, and so unbilled, until somebody answers; it acts
-    # only where Dial is the first verb, and is harmless elsewhere.
+    # only where Dial is the first verb, and is harmless elsewhere. The carrier rings up to 5 s
+    # longer than `timeout` (twilio.com/docs/voice/twiml/dial).
     options = {
         "action": links.action(act.cursor),
         "method": "POST",
