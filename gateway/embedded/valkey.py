@@ -14,7 +14,7 @@ from pathlib import Path
 import redis
 
 from gateway.config import VALKEY_SOCKET_NAME, socket_dir
-from gateway.embedded.postgres import make_private
+from gateway.embedded import sockets
 from gateway.embedded.process import CannotStart, ProcessSpec
 
 READY_SECONDS = 20.0
@@ -22,9 +22,7 @@ READY_SECONDS = 20.0
 
 def prepare(data_dir: Path) -> None:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sockets = socket_dir(data_dir.parent, data_dir.name, VALKEY_SOCKET_NAME)
-    if sockets != data_dir:
-        make_private(sockets)
+    sockets.make(data_dir, VALKEY_SOCKET_NAME)
 
 
 def process_spec(
@@ -35,13 +33,13 @@ def process_spec(
     Append-only file, flushed each second: a killed server loses nothing, a power cut one second.
     `noeviction`: a full server refuses loudly, where an evicting one forgets jobs in silence.
     """
-    sockets = socket_dir(data_dir.parent, data_dir.name, VALKEY_SOCKET_NAME)
+    folder = socket_dir(data_dir.parent, data_dir.name, VALKEY_SOCKET_NAME)
     return ProcessSpec(
         name="valkey",
         argv=(
             str(_binary()),
             *("--port", "0"),
-            *("--unixsocket", str(sockets / VALKEY_SOCKET_NAME), "--unixsocketperm", "700"),
+            *("--unixsocket", str(folder / VALKEY_SOCKET_NAME), "--unixsocketperm", "700"),
             *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
             *("--maxmemory-policy", "noeviction"),
             *("--dir", str(data_dir), "--daemonize", "no"),

@@ -112,8 +112,8 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
     yield start
     for one in started:
         below = one.descendants()
-        one.process.kill()
-        one.process.wait()
+        one.process.terminate()
+        one.process.wait(30)
         assert _soon(lambda below=below: not _alive(below))  # type: ignore[misc]
 
 
