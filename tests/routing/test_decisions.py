@@ -232,7 +232,7 @@ rule_orders = st.permutations(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(rule_orders, st.sampled_from(["+14155550101", NEVADAN, "+12125550101", LONDONER, None]))
 def test_s3_16_rules_of_different_precision_may_stand_in_any_order(rules, caller):
     shuffled = plan({**OVERLAPPING, "rules": list(rules)})
@@ -388,7 +388,7 @@ facts_of_any_call = st.builds(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(documents, facts_of_any_call, instants, st.sets(st.sampled_from([FRONT_DESK, MOBILE])))
 def test_every_call_comes_to_an_end_and_says_how(document, facts, now, own):
     read = plan(document)
@@ -408,14 +408,14 @@ def test_every_call_comes_to_an_end_and_says_how(document, facts, now, own):
                 assert target_at(read, decision.dial.position, index) == target
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(documents, facts_of_any_call, instants)
 def test_the_same_call_is_decided_the_same_way_twice(document, facts, now):
     read = plan(document)
     assert decide(read, facts, now) == decide(read, facts, now)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(documents, facts_of_any_call, instants)
 def test_a_talk_ends_the_call_wherever_it_took_place(document, facts, now):
     first, *rest = foresee(plan(document), facts, now, lambda target: True)

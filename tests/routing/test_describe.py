@@ -107,7 +107,7 @@ def test_a_long_list_of_places_is_cut_short():
     assert "area code 206 or 3 more: sends" in describe(read)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(documents)
 def test_every_plan_can_be_told(document):
     read = plan(document)

@@ -2,7 +2,7 @@ import importlib.util
 from math import isclose
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.geography import (
@@ -134,6 +134,7 @@ def test_san_francisco_to_new_york_is_4130_km():
 points = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
 
 
+@settings(deadline=None)
 @given(points, points)
 def test_distance_is_the_same_both_ways_and_at_most_half_way_round(a, b):
     there, back = haversine_km(a, b), haversine_km(b, a)
@@ -141,6 +142,7 @@ def test_distance_is_the_same_both_ways_and_at_most_half_way_round(a, b):
     assert 0 <= there <= 20_016
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_only_north_american_numbers_have_an_area_code(text):
     code = area_code_of(text)

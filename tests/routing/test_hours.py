@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.hours import (
@@ -159,6 +159,7 @@ instants = st.datetimes(
 )
 
 
+@settings(deadline=None)
 @given(instants, st.sampled_from(["America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]))
 def test_day_and_night_together_are_always_open_and_never_both(now, zone):
     day = office(Span(EVERY_DAY, 8 * 60, 20 * 60), zone=zone)

@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.numbering import (
@@ -55,6 +55,7 @@ def test_a_mistyped_number_is_refused_with_a_cure(typed, cure):
         parse_e164(typed)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_whatever_is_typed_becomes_e164_or_a_refusal(typed):
     try:

@@ -448,7 +448,7 @@ def test_a_complete_plan_has_nothing_to_note():
     assert warnings(plan(HOURS | {"then": BUSY})) == ()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(documents)
 def test_a_plan_survives_being_written_down(document):
     before = copy.deepcopy(document)
@@ -462,7 +462,7 @@ def test_a_plan_survives_being_written_down(document):
     assert document == before, "reading must not change what was read"
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(documents)
 def test_every_step_is_found_by_its_own_path(document):
     read = plan(document)
@@ -498,7 +498,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(json_values)
 def test_no_json_breaks_the_reader(value):
     for read in (plan, load_plan):
@@ -508,7 +508,7 @@ def test_no_json_breaks_the_reader(value):
             assert refused.errors
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(documents, st.data())
 def test_one_spoilt_field_is_refused_or_still_a_plan(document, data):
     spot = document

@@ -190,7 +190,7 @@ def test_texts_cannot_break_out_of_the_document(text, heard):
 any_text = st.text(st.characters(), max_size=60)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(any_text, any_text)
 def test_whatever_the_text_the_document_can_be_read(text, address):
     document = rendered(
@@ -207,7 +207,7 @@ def test_whatever_the_text_the_document_can_be_read(text, address):
 
 
 @pytest.mark.skipif(not ELEMENTS.is_file(), reason=f"{ELEMENTS} is not there: no table to check by")
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(documents, facts_of_any_call, instants)
 def test_every_call_renders_documented_twiml_only(document, facts, now):
     texts = [
