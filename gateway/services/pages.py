@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -51,3 +52,9 @@ def decode_cursor(text: str, parse: Callable[[list[str]], K]) -> K:
         return parse(base64.b64decode(padded, altchars=b"-_", validate=True).decode().split("\n"))
     except (ValueError, IndexError, OverflowError, binascii.Error):
         raise Invalid.at("/after", 'is no cursor: send the "next" of the page before') from None
+
+
+def uuid_of(parts: list[str]) -> uuid.UUID:
+    """Parses a cursor of a list that is ordered by id."""
+    (id,) = parts
+    return uuid.UUID(id)

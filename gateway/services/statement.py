@@ -80,6 +80,13 @@ def get_posting(uow: UnitOfWork, scope: Scope, id: str) -> StatementLine:
     return _line(row)
 
 
+def get_by_key(uow: UnitOfWork, scope: Scope, key: str) -> StatementLine:
+    """The line of an event, such as "topup:<id>"."""
+    for row in store.by_keys(uow.connection, scope, (key,)):
+        return _line(row)
+    raise NotFound("posting", key)
+
+
 def explain(uow: UnitOfWork, scope: Scope, id: str) -> Explanation:
     """Why a line is what it is, from the meter and the plan version of that moment."""
     line = get_posting(uow, scope, id)

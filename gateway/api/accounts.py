@@ -1,0 +1,173 @@
+"""Accounts: opened by staff, looked after by their owners."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from gateway import runtime
+from gateway.api.access import for_anyone, for_ops, scope_of
+from gateway.api.fields import Amount, Currency, Items, Listing, Money, money, money_or_none
+from gateway.api.routes import blueprint
+from gateway.api.strict import Model
+from gateway.services import accounts, pages
+from gateway.services.accounts import Account, NewAccount
+from gateway.services.errors import FieldError, Forbidden, Invalid
+from gateway.services.principals import Principal
+
+
+class AccountIn(Model):
+    name: str
+    plan: str = Field(description="Code of the plan; its newest version is taken.")
+    billing_email: str
+    currency: str = "USD"
+    country: str = Field("US", description="ISO 3166 code.")
+    time_zone: str = Field("America/New_York", description="IANA name.")
+    parent: UUID | None = Field(None, description="The agency that this account belongs to.")
+    billing: Literal["own", "agency_shared"] = "own"
+
+
+class AccountChanges(Model):
+    """What is left out stays as it is."""
+
+    name: str | None = None
+    billing_email: str | None = None
+    country: str | None = None
+    time_zone: str | None = None
+    allowed_countries: list[str] | None = Field(
+        None, description="Where calls may be forwarded to: ISO 3166 codes."
+    )
+    suspended_notice: str | None = Field(
+        None, description="Said to callers while suspended; null: the call is refused unbilled."
+    )
+    low_balance: Amount | None = Field(None, description="Warn below this; null: never.")
+    plan: str | None = Field(None, description="Staff only: move to this plan's newest version.")
+
+
+class AccountOut(BaseModel):
+    id: UUID
+    name: str
+    status: str = Field(description="active, suspended or closed.")
+    currency: Currency
+    balance: Money
+    country: str
+    time_zone: str
+    plan: str
+    plan_version: int
+    plan_version_id: UUID
+    billing_email: str
+    billing: str
+    parent: UUID | None
+    allowed_countries: list[str]
+    suspended_notice: str | None
+    low_balance: Money | None
+    created_at: dt.datetime
+    suspended_at: dt.datetime | None
+
+
+class AccountsOut(Items[AccountOut]):
+    """A page of accounts."""
+
+
+class AccountListing(Listing):
+    query: str = Field("", max_length=120, description="Part of the name or the billing e-mail.")
+
+
+@blueprint.post("/accounts")
+@for_ops
+@blueprint.input(AccountIn, arg_name="body")
+@blueprint.output(AccountOut, status_code=201)
+def create_account(staff: Principal, body: AccountIn) -> AccountOut:
+    """Open an account (staff)"""
+    new = NewAccount(
+        name=body.name,
+        billing_email=body.billing_email,
+        plan_code=body.plan,
+        currency=body.currency,
+        country=body.country,
+        time_zone=body.time_zone,
+        parent_id=body.parent,
+        billing=body.billing,
+    )
+    with runtime.current().units.begin() as uow:
+        return account_out(accounts.create_account(uow, new, staff.name))
+
+
+@blueprint.get("/accounts")
+@for_ops
+@blueprint.input(AccountListing, location="query", arg_name="query")
+@blueprint.output(AccountsOut)
+def list_accounts(staff: Principal, query: AccountListing) -> object:
+    """List accounts, newest first (staff)"""
+    after = pages.decode_cursor(query.after, pages.uuid_of) if query.after else None
+    with runtime.current().units.read() as uow:
+        found = accounts.list_accounts(uow, after=after, limit=query.limit, query=query.query)
+    return {
+        "items": [account_out(account) for account in found],
+        "next": pages.encode_cursor(found[-1].id) if len(found) == query.limit else None,
+    }
+
+
+@blueprint.get("/accounts/<uuid:account_id>")
+@for_anyone
+@blueprint.output(AccountOut)
+def get_account(principal: Principal, account_id: UUID) -> AccountOut:
+    """One account"""
+    scope = scope_of(principal, account_id)
+    with runtime.current().units.read() as uow:
+        return account_out(accounts.get_account(uow, scope))
+
+
+@blueprint.patch("/accounts/<uuid:account_id>")
+@for_anyone
+@blueprint.input(AccountChanges, arg_name="body")
+@blueprint.output(AccountOut)
+def update_account(principal: Principal, account_id: UUID, body: AccountChanges) -> AccountOut:
+    """Change an account"""
+    scope = scope_of(principal, account_id)
+    if "plan" in body.model_fields_set and not principal.is_ops:
+        raise Forbidden("Only staff may change the plan: ask the operator.")
+    with runtime.current().units.begin() as uow:
+        try:
+            return account_out(accounts.update_account(uow, scope, _changes(body), principal.name))
+        except Invalid as refusal:
+            raise Invalid(_as_sent(refusal.errors)) from None
+
+
+_NAMES = {"low_balance": "low_balance_micros", "plan": "plan_code"}
+
+
+def _changes(body: AccountChanges) -> dict[str, Any]:
+    return {_NAMES.get(name, name): getattr(body, name) for name in body.model_fields_set}
+
+
+def _as_sent(errors: tuple[FieldError, ...]) -> list[FieldError]:
+    """With the names of the API's fields, not of the service's."""
+    sent = {f"/{inner}": f"/{outer}" for outer, inner in _NAMES.items()}
+    return [FieldError(sent.get(e.path, e.path), e.message, e.code) for e in errors]
+
+
+def account_out(account: Account) -> AccountOut:
+    return AccountOut(
+        id=account.id,
+        name=account.name,
+        status=account.status,
+        currency=account.currency,
+        balance=money(account.balance_micros),
+        country=account.country,
+        time_zone=account.time_zone,
+        plan=account.plan_code,
+        plan_version=account.plan_version,
+        plan_version_id=account.plan_version_id,
+        billing_email=account.billing_email,
+        billing=account.billing,
+        parent=account.parent_id,
+        allowed_countries=list(account.allowed_countries),
+        suspended_notice=account.suspended_notice,
+        low_balance=money_or_none(account.low_balance_micros),
+        created_at=account.created_at,
+        suspended_at=account.suspended_at,
+    )
