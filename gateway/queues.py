@@ -42,6 +42,11 @@ def connect(redis_url: str) -> Redis:
     )
 
 
+def connect_blocking(redis_url: str) -> Redis:
+    """For a worker that waits for jobs: no socket timeout, or each quiet spell were an error."""
+    return Redis.from_url(redis_url, socket_timeout=None, socket_connect_timeout=5)
+
+
 class Doorbells:
     """Rings the workers; one per process."""
 

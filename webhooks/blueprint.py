@@ -1,12 +1,11 @@
-"""What every webhook shares: the signature before it, its metrics after it, and its failures."""
+"""What every webhook shares: the signature before it, and its failures after it."""
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 import structlog
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, current_app, request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -28,21 +27,12 @@ SPOKEN: Final = frozenset({"voice", "fallback", "dial", "whisper", "confirm", "v
 @blueprint.before_request
 def check_signature() -> Response | None:
     """403 and nothing stored for a request that the carrier did not sign for this URL."""
-    g.webhook_started = time.perf_counter()
     request.max_content_length = BODY_BYTES_MAX
     if _signature().holds(request):
         return None
     metrics.CALLBACKS.labels(_endpoint(), "forged").inc()
     log.warning("webhook.forged", path=request.path)
     return replies.forbidden()
-
-
-@blueprint.after_request
-def measure(response: Response) -> Response:
-    started = g.get("webhook_started")
-    if started is not None:
-        metrics.WEBHOOK_SECONDS.labels(_endpoint()).observe(time.perf_counter() - started)
-    return response
 
 
 @blueprint.errorhandler(Malformed)

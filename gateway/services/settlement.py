@@ -23,11 +23,11 @@ from billing.rates import LegKind, TargetKind
 from billing.rating import RatedLeg, carrier_cost, rate_leg
 from billing.tariffs import Plan
 from gateway.metrics import LEGS_SETTLED
-from gateway.services import ledger, plans
+from gateway.services import audit, ledger, plans
 from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
 from gateway.store import ledger as ledger_store
-from gateway.store import outbox, settlement
+from gateway.store import settlement
 from gateway.store.base import Scope
 from gateway.store.settlement import DayKey, DaySums, DueLeg, SettledLeg
 from gateway.uow import UnitOfWork, UnitsOfWork
@@ -264,14 +264,14 @@ class _Batch:
     def _report_unrated(self, leg: DueLeg) -> None:
         """A leg without a price is charged nothing, and never silently."""
         log.error("settle.unrated", leg_sid=leg.leg_sid, to=leg.to_address)
-        outbox.add(
-            self.uow.connection,
+        audit.note(
+            self.uow,
             self.books.scope,
-            queue="notify",
-            kind="unrated_leg",
-            key=f"unrated_leg:{leg.leg_sid}",
-            payload={"leg_sid": leg.leg_sid, "call_sid": leg.call_sid, "to": leg.to_address},
-            now=self.uow.now,
+            "system",
+            "leg.unrated",
+            leg.leg_sid,
+            call_sid=leg.call_sid,
+            to=leg.to_address,
         )
 
 

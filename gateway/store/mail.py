@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from sqlalchemy import Index
+from sqlalchemy import Connection, Index, exists, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base
+from gateway.store.base import Base, Scope, new_id
 
 
 class MailRow(Base):
@@ -25,3 +26,35 @@ class MailRow(Base):
     transport: Mapped[str]  # sandbox, smtp
 
     __table_args__ = (Index("ix_mail_sent_at", "sent_at"),)
+
+
+def is_sent(connection: Connection, key: str) -> bool:
+    return bool(connection.scalar(select(exists().where(MailRow.key == key))))
+
+
+def keep(
+    connection: Connection,
+    scope: Scope,
+    *,
+    key: str,
+    to_address: str,
+    subject: str,
+    body: str,
+    transport: str,
+    now: dt.datetime,
+) -> None:
+    connection.execute(
+        insert(MailRow)
+        .values(
+            id=new_id(),
+            tenant_id=scope.tenant_id,
+            account_id=scope.account_id,
+            key=key,
+            to_address=to_address,
+            subject=subject,
+            body=body,
+            sent_at=now,
+            transport=transport,
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+    )

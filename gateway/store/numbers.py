@@ -116,3 +116,188 @@ def ours_among(connection: Connection, numbers: Sequence[str]) -> frozenset[str]
     if not numbers:
         return frozenset()
     return frozenset(connection.scalars(_OURS, {"numbers": list(numbers)}))
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A tracking number of an account."""
+
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    account_id: uuid.UUID
+    e164: str
+    country: str
+    number_type: str
+    label: str
+    source: str
+    status: str
+    carrier_sid: str | None
+    forwarding_version_id: uuid.UUID | None
+    rental_micros: int
+    bought_at: dt.datetime
+    release_requested_at: dt.datetime | None
+    released_at: dt.datetime | None
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.account_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberOrder:
+    """An intent to buy; `state` as in `NumberOrderRow`."""
+
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    account_id: uuid.UUID
+    e164: str
+    label: str
+    source: str
+    state: str
+    error: str | None
+    did_id: uuid.UUID | None
+    idempotency_key: str
+    actor: str
+    created_at: dt.datetime
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.account_id)
+
+
+_NUMBERS = select(*(getattr(DidRow, name) for name in Number.__dataclass_fields__))
+_ORDERS = select(*(getattr(NumberOrderRow, name) for name in NumberOrder.__dataclass_fields__))
+OPEN_STATES = ("pending", "unknown")
+
+
+def find(connection: Connection, scope: Scope, did_id: uuid.UUID) -> Number | None:
+    row = connection.execute(
+        _NUMBERS.where(
+            DidRow.tenant_id == scope.tenant_id,
+            DidRow.account_id == scope.account_id,
+            DidRow.id == did_id,
+        )
+    ).first()
+    return None if row is None else Number(*row)
+
+
+def of_account(
+    connection: Connection, scope: Scope, *, before: uuid.UUID | None, limit: int
+) -> tuple[Number, ...]:
+    """Newest first; released ones are history and left out."""
+    found = (
+        _NUMBERS.where(
+            DidRow.tenant_id == scope.tenant_id,
+            DidRow.account_id == scope.account_id,
+            DidRow.status != "released",
+        )
+        .order_by(DidRow.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        found = found.where(DidRow.id < before)
+    return tuple(Number(*row) for row in connection.execute(found))
+
+
+def add(connection: Connection, **values: Any) -> None:
+    """The row and its line in the directory; an IntegrityError if the number is ours already."""
+    connection.execute(insert(DidRow).values(**values))
+    connection.execute(
+        insert(DidDirectoryRow).values(
+            e164=values["e164"], tenant_id=values["tenant_id"], did_id=values["id"]
+        )
+    )
+
+
+def change(connection: Connection, scope: Scope, did_id: uuid.UUID, values: dict[str, Any]) -> None:
+    connection.execute(
+        update(DidRow)
+        .where(
+            DidRow.tenant_id == scope.tenant_id,
+            DidRow.account_id == scope.account_id,
+            DidRow.id == did_id,
+        )
+        .values(**values)
+    )
+
+
+def add_order(connection: Connection, order: NumberOrder) -> NumberOrder:
+    """The order itself, or the first one under the same key."""
+    connection.execute(
+        insert(NumberOrderRow)
+        .values({name: getattr(order, name) for name in NumberOrder.__dataclass_fields__})
+        .on_conflict_do_nothing()
+    )
+    return NumberOrder(
+        *connection.execute(
+            _ORDERS.where(
+                NumberOrderRow.tenant_id == order.tenant_id,
+                NumberOrderRow.account_id == order.account_id,
+                NumberOrderRow.idempotency_key == order.idempotency_key,
+            )
+        ).one()
+    )
+
+
+def lock_order(
+    connection: Connection, tenant_id: uuid.UUID, order_id: uuid.UUID
+) -> NumberOrder:
+    return NumberOrder(
+        *connection.execute(
+            _ORDERS.where(
+                NumberOrderRow.tenant_id == tenant_id, NumberOrderRow.id == order_id
+            ).with_for_update()
+        ).one()
+    )
+
+
+def open_orders(connection: Connection, scope: Scope) -> tuple[NumberOrder, ...]:
+    """An account's orders of which it is not known yet how they end."""
+    rows = connection.execute(
+        _ORDERS.where(
+            NumberOrderRow.tenant_id == scope.tenant_id,
+            NumberOrderRow.account_id == scope.account_id,
+            NumberOrderRow.state.in_(OPEN_STATES),
+        )
+    )
+    return tuple(NumberOrder(*row) for row in rows)
+
+
+def stale_orders(
+    connection: Connection, *, older_than: dt.datetime, limit: int
+) -> tuple[NumberOrder, ...]:
+    """Of all tenants: what a crash or a lost answer left open."""
+    rows = connection.execute(
+        _ORDERS.where(
+            NumberOrderRow.state.in_(OPEN_STATES), NumberOrderRow.created_at < older_than
+        )
+        .order_by(NumberOrderRow.created_at)
+        .limit(limit)
+    )
+    return tuple(NumberOrder(*row) for row in rows)
+
+
+def close_order(
+    connection: Connection,
+    order: NumberOrder,
+    state: str,
+    *,
+    now: dt.datetime,
+    did_id: uuid.UUID | None = None,
+    error: str | None = None,
+) -> None:
+    """Or leave it open as `unknown`."""
+    connection.execute(
+        update(NumberOrderRow)
+        .where(
+            NumberOrderRow.tenant_id == order.tenant_id,
+            NumberOrderRow.id == order.id,
+            NumberOrderRow.state.in_(OPEN_STATES),
+        )
+        .values(
+            state=state,
+            error=error,
+            did_id=did_id,
+            resolved_at=None if state in OPEN_STATES else now,
+        )
+    )

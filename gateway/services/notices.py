@@ -1,0 +1,82 @@
+"""Mail to a business about its balance and its service: composed, sent once, kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gateway.providers.mail import Mail, Mailer
+from gateway.services import accounts
+from gateway.services.accounts import Account
+from gateway.services.deeds import Handler
+from gateway.store import mail as mailbox
+from gateway.store.base import Scope
+from gateway.store.outbox import DueDeed
+from gateway.uow import UnitsOfWork
+
+Payload = Mapping[str, Any]
+
+
+def handlers(units: UnitsOfWork, mailer: Mailer, public_url: str) -> dict[str, Handler]:
+    return {kind: lambda deed: send(units, mailer, public_url, deed) for kind in COMPOSERS}
+
+
+def send(units: UnitsOfWork, mailer: Mailer, public_url: str, deed: DueDeed) -> None:
+    """A second run finds the stored copy and sends nothing. A crash between sending and storing
+    sends the same mail twice: a doubled warning is better than a lost one."""
+    scope = Scope(deed.tenant_id, deed.account_id)
+    with units.read() as uow:
+        if mailbox.is_sent(uow.connection, deed.key):
+            return
+        account = accounts.get_account(uow, scope)
+    subject, body = COMPOSERS[deed.kind](account, deed.payload, public_url)
+    mail = Mail(account.billing_email, subject, body)
+    mailer.send(mail)
+    with units.begin() as uow:
+        mailbox.keep(
+            uow.connection,
+            scope,
+            key=deed.key,
+            to_address=mail.to,
+            subject=mail.subject,
+            body=mail.body,
+            transport=mailer.name,
+            now=uow.now,
+        )
+
+
+def _low_balance(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    return (
+        f"{account.name}: the balance is down to {_money(payload)}",
+        f"Hello,\n\nthe call-tracking balance of {account.name} has dropped to"
+        f" {_money(payload)}.\nWhen it is used up, callers no longer get through.\n\n"
+        f"See the balance and top it up: {url}/billing\n",
+    )
+
+
+def _suspended(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    return (
+        f"{account.name}: tracking numbers are suspended",
+        f"Hello,\n\nthe balance of {account.name} is {_money(payload)}, and its tracking numbers"
+        " are suspended:\nnew callers do not get through. No number is released by this.\n\n"
+        f"Service is back within seconds of a top-up: {url}/billing\n",
+    )
+
+
+def _restored(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    return (
+        f"{account.name}: service is restored",
+        f"Hello,\n\nthe balance of {account.name} is {_money(payload)} again, and all tracking"
+        f" numbers work.\n\n{url}/\n",
+    )
+
+
+def _money(payload: Payload) -> str:
+    return f"{payload['balance']} {payload['currency']}"
+
+
+COMPOSERS: dict[str, Callable[[Account, Payload, str], tuple[str, str]]] = {
+    "low_balance": _low_balance,
+    "suspended": _suspended,
+    "restored": _restored,
+}

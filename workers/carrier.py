@@ -1,0 +1,28 @@
+"""The carrier queue: the sweep's questions, and deeds at the carrier from the outbox."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from gateway.services import carrier_deeds, deeds, sweeping
+from gateway.store import outbox, sweep
+from gateway.uow import UnitOfWork
+from workers.context import Work, work
+
+
+def run() -> None:
+    drain(work())
+
+
+def drain(tools: Work) -> int:
+    units, telephony = tools.runtime.units, tools.runtime.telephony
+    done = deeds.work(units, "carrier", carrier_deeds.handlers(units, telephony))
+    return done + sweeping.sweep_calls(units, telephony)
+
+
+def oldest_due_at(uow: UnitOfWork) -> dt.datetime | None:
+    waiting = (
+        outbox.oldest_due_at(uow.connection, "carrier", now=uow.now),
+        sweep.oldest_check_at(uow.connection, now=uow.now),
+    )
+    return min((at for at in waiting if at is not None), default=None)

@@ -1,0 +1,28 @@
+"""What a worker process works with; made once per process, after the fork."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+from gateway import bootstrap
+from gateway.providers.mail import Mailer, mailer_for
+from gateway.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    runtime: Runtime
+    mailer: Mailer
+
+
+def work() -> Work:
+    """RQ forks a process per job: sockets of the parent must not be used in it."""
+    return _work_of(os.getpid())
+
+
+@cache
+def _work_of(pid: int) -> Work:
+    runtime = bootstrap.build_runtime()
+    return Work(runtime, mailer_for(runtime.settings.mail_url))
