@@ -12,6 +12,7 @@ from gateway.api import (  # noqa: F401  the nouns add their routes
     balance,
     calls,
     ledger,
+    numbers,
     openapi,
     plans,
     tokens,
