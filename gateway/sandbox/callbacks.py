@@ -99,11 +99,13 @@ class Courier:
             return
         if callback.about not in self._overtaken and self.faults.overtaken():
             self._overtaken[callback.about] = callback
-            self._scheduler.after(HELD_SECONDS_MAX, lambda: self._release(callback.about))
+            self._scheduler.after(HELD_SECONDS_MAX, lambda: self._release(callback))
             return
         for seconds in self.faults.deliveries(callback):
             self._dispatch(callback, seconds)
-        self._release(callback.about)
+        overtaken = self._overtaken.get(callback.about)
+        if overtaken is not None:
+            self._release(overtaken)
 
     def deliver(self, callback: Callback, **changes: str) -> Reply:
         """Post it now, here, whatever the faults say; `changes` replace fields of the form."""
@@ -124,7 +126,8 @@ class Courier:
         else:
             leave()
 
-    def _release(self, about: str) -> None:
-        held = self._overtaken.pop(about, None)
-        if held is not None:
-            self._dispatch(held, 0)
+    def _release(self, callback: Callback) -> None:
+        """Unless the next one overtook it, and took it along, already."""
+        if self._overtaken.get(callback.about) is callback:
+            del self._overtaken[callback.about]
+            self._dispatch(callback, 0)

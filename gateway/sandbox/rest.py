@@ -36,6 +36,7 @@ from gateway.sandbox.shapes import (
 from gateway.sandbox.simulations import Simulations
 from gateway.sandbox.traffic import Traffic
 
+TIMES = ("StartTime", "EndTime")
 FORM_BYTES_MAX = 256 * 1024
 api = Blueprint("api", __name__, url_prefix="/2010-04-01/Accounts/<account_sid>")
 Answer = Response | tuple[Response, int]
@@ -72,8 +73,7 @@ def _check_credentials() -> None:
     right = hmac.compare_digest(user.encode(), carrier.account_sid.encode())
     if not (hmac.compare_digest(password.encode(), carrier.auth_token.encode()) and right):
         raise authentication_failed()
-    account_sid = (request.view_args or {}).get("account_sid")
-    if account_sid not in (None, carrier.account_sid):
+    if g.get("account_sid", carrier.account_sid) != carrier.account_sid:
         raise not_found(request.path)
     if app.config["REFUSE_NEXT"] > 0 and request.blueprint == "api":
         app.config["REFUSE_NEXT"] -= 1
@@ -81,9 +81,11 @@ def _check_credentials() -> None:
 
 
 @api.url_value_preprocessor
-def _forget_account(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """It was checked; the routes need no argument for it."""
-    g.account_path = account_path(values.pop("account_sid")) if values else ""
+def _take_account(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Out of the path before the credentials are checked; no route needs it as an argument."""
+    if values:
+        g.account_sid = values.pop("account_sid")
+        g.account_path = account_path(g.account_sid)
 
 
 def _refuse(error: CarrierError) -> tuple[Response, int]:
@@ -224,11 +226,16 @@ def calls() -> Answer:
     carrier = the_carrier()
     with carrier.scheduler.lock:
         every = list(carrier.books.calls.values())
-    asked = [call for call in reversed(every) if _matches(call, request.args)]
+    days = {
+        name: _day(text)
+        for name, text in request.args.items()
+        if name[:-1] in TIMES or name in TIMES
+    }
+    asked = [call for call in reversed(every) if _matches(call, request.args, days)]
     return _page(asked, "calls", "Calls", sid=lambda call: call.sid, shape=call_document)
 
 
-def _matches(call: Call, args: Mapping[str, str]) -> bool:
+def _matches(call: Call, args: Mapping[str, str], asked: Mapping[str, date]) -> bool:
     """Times are compared by whole UTC days, as the real API does."""
     exact = {
         "To": call.to, "From": call.from_, "Status": call.status.value,
@@ -239,11 +246,8 @@ def _matches(call: Call, args: Mapping[str, str]) -> bool:
     days = {"StartTime": call.created_at.date()}
     days["EndTime"] = call.ended_at.date() if call.ended_at else date.max
     for name, day in days.items():
-        if name in args and _day(args[name]) != day:
-            return False
-        if f"{name}>" in args and day < _day(args[f"{name}>"]):
-            return False
-        if f"{name}<" in args and day > _day(args[f"{name}<"]):
+        since, until = asked.get(f"{name}>", date.min), asked.get(f"{name}<", date.max)
+        if asked.get(name, day) != day or not since <= day <= until:
             return False
     return True
 

@@ -59,7 +59,7 @@ class _Server:
         app.add_url_rule("/<path:path>", "any", self._answer, methods=["GET", "POST"])
         self._server = make_server("127.0.0.1", 0, app, threaded=True)
         self.base_url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def _answer(self, path: str) -> Response:
         customer, path = self.customer, "/" + path
