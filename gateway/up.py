@@ -40,10 +40,11 @@ def up(settings: Settings) -> int:
     """Run the product until a signal or a hopeless failure; answer the exit code."""
     return run(
         settings,
-        prepare=lambda: _migrate(settings),
+        prepare=lambda: _prepare(settings),
         carrier=_carrier_specs(settings),
         seed=lambda: _seed(settings),
-        serving=product_specs(settings),
+        serving=serving_specs(settings),
+        working=working_specs(settings),
         ready=lambda: _answers_ok(f"{_local_url(settings)}/readyz"),
     )
 
@@ -55,11 +56,13 @@ def run(
     carrier: Sequence[ProcessSpec],
     seed: Callable[[], Sequence[str]],
     serving: Sequence[ProcessSpec],
+    working: Sequence[ProcessSpec],
     ready: Callable[[], bool],
     say: Say | None = None,
 ) -> int:
     """The order of a start and of its end, whatever the processes are. `seed` answers the lines
-    to show at the end."""
+    to show at the end. `serving` is what `ready` waits for; `working` comes after, so that on a
+    small machine loading the workers does not keep the first call waiting."""
     tell = say or (lambda line: print(line, flush=True))
     started_at = time.monotonic()
     try:
@@ -73,9 +76,10 @@ def run(
                     _step(supervisor, tell, "Bringing the database up to date", prepare)
                     supervisor.start(*carrier)
                     welcome = _step(supervisor, tell, "Checking accounts and plans", seed)
-                    tell("Starting web, workers and clock …")
+                    tell("Starting web, clock and workers …")
                     supervisor.start(*serving)
                     _wait_until(ready, supervisor)
+                    supervisor.start(*working)
                 except Stopped:
                     tell("Stopped before the start was complete.")
                     return 0
@@ -92,29 +96,34 @@ def run(
         return 1
 
 
-def product_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
-    """Web, one worker process per queue, and exactly one clock."""
-    from gateway.queues import QUEUES
-
-    metrics = settings.var_dir / "metrics"
-    env = {
-        "VAR_DIR": str(settings.var_dir),
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
-        "PYTHONUNBUFFERED": "1",
-        "TZ": "UTC",
-    }
-
-    def spec(name: str, *argv: str) -> ProcessSpec:
-        log = settings.var_dir / "log" / f"{name}.log"
-        return ProcessSpec(name, (sys.executable, "-m", *argv), env=env, log=log)
-
-    shutil.rmtree(metrics, ignore_errors=True)  # counters of dead processes would count for ever
-    metrics.mkdir(parents=True)
+def serving_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
+    """Web, and exactly one clock."""
     conf = str(ROOT / "gunicorn.conf.py")
     return (
-        spec("web", "gunicorn", "-c", conf, "--pythonpath", str(ROOT), "wsgi:app"),
-        *(spec(f"worker_{queue}", "workers", queue) for queue in QUEUES),
-        spec("clock", "workers", "clock"),
+        _python(settings, "web", "gunicorn", "-c", conf, "--pythonpath", str(ROOT), "wsgi:app"),
+        _python(settings, "clock", "workers", "clock"),
+    )
+
+
+def working_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
+    """One worker process per queue: one that serves several can lose a job (rq#2061)."""
+    from gateway.queues import QUEUES
+
+    return tuple(_python(settings, f"worker_{queue}", "workers", queue) for queue in QUEUES)
+
+
+def _python(settings: Settings, name: str, *module: str, **env: str) -> ProcessSpec:
+    return ProcessSpec(
+        name,
+        (sys.executable, "-m", *module),
+        env={
+            "VAR_DIR": str(settings.var_dir),
+            "PROMETHEUS_MULTIPROC_DIR": str(settings.var_dir / "metrics"),
+            "PYTHONUNBUFFERED": "1",
+            "TZ": "UTC",
+            **env,
+        },
+        log=settings.var_dir / "log" / f"{name}.log",
     )
 
 
@@ -255,7 +264,12 @@ def _make_still_wants_us() -> Callable[[], bool]:
     return wanted
 
 
-def _migrate(settings: Settings) -> None:
+def _prepare(settings: Settings) -> None:
+    """An empty folder for counters (those of dead processes would count for ever), and the
+    schema as this release wants it."""
+    metrics = settings.var_dir / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir()
     from sqlalchemy.exc import SQLAlchemyError
 
     from gateway import db
@@ -274,18 +288,18 @@ def _carrier_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
     """The sandbox carrier, only without Twilio credentials and without another carrier's URL."""
     if not settings.runs_carrier:
         return ()
-    env = {
-        "SANDBOX_HOST": "127.0.0.1",
-        "SANDBOX_PORT": str(settings.sandbox_port),
-        "SANDBOX_DIR": str(settings.sandbox_dir),
-        "SANDBOX_TRAFFIC": str(settings.sandbox_traffic),
-        "TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
-        "TWILIO_AUTH_TOKEN": settings.twilio_auth_token,
-        "PYTHONUNBUFFERED": "1",
-    }
-    log = settings.var_dir / "log" / "carrier.log"
-    argv = (sys.executable, "-m", "gateway.sandbox")
-    return (ProcessSpec("carrier", argv, env=env, log=log),)
+    carrier = _python(
+        settings,
+        "carrier",
+        "gateway.sandbox",
+        SANDBOX_HOST="127.0.0.1",
+        SANDBOX_PORT=str(settings.sandbox_port),
+        SANDBOX_DIR=str(settings.sandbox_dir),
+        SANDBOX_TRAFFIC=str(settings.sandbox_traffic),
+        TWILIO_ACCOUNT_SID=settings.twilio_account_sid,
+        TWILIO_AUTH_TOKEN=settings.twilio_auth_token,
+    )
+    return (carrier,)
 
 
 def _seed(settings: Settings) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """The launcher with small stand-ins for the product's processes; the servers are the real ones.
 
-    python stand_in.py [web] [forker] [dies-once] [dies-always]
+    python stand_in.py web [forker] [dies-once] [dies-always]
 
 `web` answers on PORT; `forker` has a child in a session of its own, as an RQ worker has;
 `dies-once` and `dies-always` end with code 3.
@@ -53,20 +53,22 @@ def main(names: list[str]) -> int:
         except (urllib.error.URLError, OSError):
             return False
 
+    specs = [
+        ProcessSpec(
+            name,
+            (sys.executable, "-c", PROGRAMS[name]),
+            log=Path(settings.var_dir, "log", f"{name}.log"),
+        )
+        for name in names
+    ]
     return up.run(
         settings,
         prepare=lambda: None,
         carrier=(),
         seed=lambda: ("Log in as nobody.",),
-        serving=[
-            ProcessSpec(
-                name,
-                (sys.executable, "-c", PROGRAMS[name]),
-                log=Path(settings.var_dir, "log", f"{name}.log"),
-            )
-            for name in names
-        ],
-        ready=ready if "web" in names else lambda: True,
+        serving=[spec for spec in specs if spec.name == "web"],
+        working=[spec for spec in specs if spec.name != "web"],
+        ready=ready,
     )
 
 
