@@ -1,44 +1,27 @@
-"""Tracking numbers: searched, bought, labelled, and asked to be released.
+"""Tracking numbers: searched, listed, labelled, and asked to be released."""
 
-A purchase is three steps: the intent is committed, the carrier is asked, the answer is committed.
-Whatever is lost in between is found again by the intent's id, which is the number's FriendlyName
-at the carrier (RELIABILITY R8, F4). Nothing is ever bought twice to find out.
-"""
-
-import datetime as dt
 import re
 import uuid
 from dataclasses import dataclass
 
-from billing.ledger import rental_posting
-from billing.money import format_amount
 from billing.tariffs import Plan
 from gateway.links import PublicLinks
-from gateway.providers.telephony import (
-    CarrierNumber,
-    OutcomeUnknown,
-    ProviderError,
-    Telephony,
-)
-from gateway.services import accounts, audit, ledger, plans
-from gateway.services.accounts import Account
-from gateway.services.errors import (
-    BalanceTooLow,
-    CarrierRefused,
-    CarrierUnreachable,
-    Conflict,
-    FieldError,
-    Forbidden,
-    Invalid,
-    NotFound,
-    ServiceError,
+from gateway.providers.telephony import ProviderError, Telephony
+from gateway.services import audit
+from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
+from gateway.services.purchases import (
+    as_service_error,
+    check_words,
+    for_sale,
+    order_number,
+    prices,
+    resolve_orders,
 )
 from gateway.store import numbers
-from gateway.store.base import Scope, new_id
-from gateway.store.ledger import lock_books
-from gateway.store.numbers import Number, NumberOrder
-from gateway.uow import UnitOfWork, UnitsOfWork
-from routing.numbering import InvalidNumber, number_type, parse_e164, pretty, region_of
+from gateway.store.base import Scope
+from gateway.store.numbers import Number
+from gateway.uow import UnitOfWork
+from routing.numbering import pretty
 
 __all__ = [
     "AvailableNumber",
@@ -53,18 +36,10 @@ __all__ = [
     "update_number",
 ]
 
-LABEL_LENGTH_MAX = 80
 SEARCH_LIMIT_MAX = 50
 LIST_LIMIT_MAX = 200
 AREA_CODE = re.compile(r"[2-9][0-9]{2}")
 CONTAINS = re.compile(r"[0-9A-Za-z*]{2,16}")  # Twilio's own rule for Contains
-KEY_LENGTH_MAX = 200
-RENT_OF_FIRST_MONTH = 1
-# Longer than any request to the carrier can last, all its retries included.
-ORDER_STALE_AFTER = dt.timedelta(minutes=2)
-# A carrier that has not heard of the order by then never will: it was not bought.
-ORDER_LOST_AFTER = dt.timedelta(minutes=10)
-NUMBER_TAKEN = 21422  # twilio.com/docs/api/errors/21422
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +66,10 @@ def search_available(
     limit: int = 20,
 ) -> tuple[AvailableNumber, ...]:
     """What the carrier offers among what the plan has prices for."""
-    rental, rate = _prices(plan, country, number_type)
+    rental, rate = prices(plan, country, number_type)
     errors = []
     if rental is None or rate is None:
-        errors.append(FieldError("/type", _for_sale(plan, country)))
+        errors.append(FieldError("/type", for_sale(plan, country)))
     if area_code and (country not in ("US", "CA") or AREA_CODE.fullmatch(area_code) is None):
         errors.append(FieldError("/area_code", "write three digits such as 415, for US or CA"))
     if contains and CONTAINS.fullmatch(contains) is None:
@@ -110,7 +85,7 @@ def search_available(
             limit=min(max(limit, 1), SEARCH_LIMIT_MAX),
         )
     except ProviderError as failure:
-        raise _as_service_error(failure) from failure
+        raise as_service_error(failure) from failure
     return tuple(
         AvailableNumber(
             e164=offer.e164,
@@ -123,65 +98,6 @@ def search_available(
         )
         for offer in offered
     )
-
-
-def order_number(
-    units: UnitsOfWork,
-    telephony: Telephony,
-    links: PublicLinks,
-    scope: Scope,
-    *,
-    e164: str,
-    label: str = "",
-    source: str = "",
-    actor: str,
-    idempotency_key: str,
-) -> Number:
-    """Buy it, point it at us, and post its first month's rent.
-
-    The same key again answers the number that was bought, or goes on with an order whose outcome
-    was lost. Takes units of work, not one: the intent must be durable before the carrier is asked.
-    """
-    order = units.retrying(
-        lambda uow: _intend(
-            uow,
-            scope,
-            e164=e164,
-            label=label,
-            source=source,
-            actor=actor,
-            idempotency_key=idempotency_key,
-        )
-    )
-    if order.state == "failed":
-        raise CarrierRefused(order.error or "The carrier refused that number: choose another one.")
-    if order.state == "bought":
-        assert order.did_id is not None
-        with units.read() as uow:
-            return get_number(uow, scope, order.did_id)
-    bought = _buy(units, telephony, links, order)
-    return units.retrying(lambda uow: _adopt(uow, order, bought))
-
-
-def resolve_orders(units: UnitsOfWork, telephony: Telephony, *, limit: int = 50) -> int:
-    """For the sweep: finish what a crash or a lost answer left open; how many were."""
-    with units.read() as uow:
-        now = uow.now
-        stale = numbers.stale_orders(
-            uow.connection, older_than=now - ORDER_STALE_AFTER, limit=limit
-        )
-    resolved = 0
-    for order in stale:
-        found = telephony.find_number(friendly_name=str(order.id))
-        if found is not None:
-            units.retrying(lambda uow, order=order, found=found: _adopt(uow, order, found))
-        elif now - order.created_at >= ORDER_LOST_AFTER:
-            with units.begin() as uow:
-                _fail(uow, order, "The carrier never received the order.")
-        else:
-            continue
-        resolved += 1
-    return resolved
 
 
 def list_numbers(
@@ -213,7 +129,7 @@ def update_number(
     number = get_number(uow, scope, did_id)
     given = {"label": label, "source": source}
     changes = {name: value.strip() for name, value in given.items() if value is not None}
-    _check_words(changes)
+    check_words(changes)
     if changes:
         numbers.change(uow.connection, scope, did_id, dict(changes))
         audit.note(uow, scope, actor, "number.changed", number.e164, **changes)
@@ -240,215 +156,4 @@ def configure_on_carrier(telephony: Telephony, links: PublicLinks, number: Numbe
     try:
         telephony.update_number(number.carrier_sid, links.number(number.tenant_id))
     except ProviderError as failure:
-        raise _as_service_error(failure) from failure
-
-
-def _intend(
-    uow: UnitOfWork,
-    scope: Scope,
-    *,
-    e164: str,
-    label: str,
-    source: str,
-    actor: str,
-    idempotency_key: str,
-) -> NumberOrder:
-    """Check and note the order under the account's lock, so that two at once cannot spend the
-    same balance."""
-    _check_words({"label": label.strip(), "source": source.strip()})
-    if not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
-        raise Invalid.at("/idempotency_key", f"use 1 to {KEY_LENGTH_MAX} characters")
-    try:
-        wanted = parse_e164(e164)
-    except InvalidNumber as refusal:
-        raise Invalid.at("/phone_number", str(refusal)) from None
-    if lock_books(uow.connection, scope) is None:
-        raise NotFound("account", scope.account_id)
-    order = NumberOrder(
-        tenant_id=scope.tenant_id,
-        id=new_id(),
-        account_id=scope.account_id,
-        e164=wanted,
-        label=label.strip(),
-        source=source.strip(),
-        state="pending",
-        error=None,
-        did_id=None,
-        idempotency_key=idempotency_key,
-        actor=actor,
-        created_at=uow.now,
-    )
-    first = numbers.add_order(uow.connection, order)
-    if first.e164 != wanted:
-        raise Conflict("That idempotency key was used for another number: send a new key.")
-    if first.id == order.id:
-        _check_purchase(uow, accounts.get_account(uow, scope), order)
-    return first
-
-
-def _check_purchase(uow: UnitOfWork, account: Account, order: NumberOrder) -> None:
-    if account.status != "active":
-        raise Forbidden("The account is suspended: top up first, then buy numbers.")
-    plan = plans.plan_version(uow.connection, account.plan_version_id).plan
-    rental = _rental(plan, order.e164)
-    if rental is None:
-        raise Invalid.at("/phone_number", _for_sale(plan, region_of(order.e164) or ""))
-    if numbers.owner_of(uow.connection, order.e164) is not None:
-        raise Conflict(f"{pretty(order.e164)} is in use already: choose another one.")
-    promised = sum(
-        _rental(plan, other.e164) or 0
-        for other in numbers.open_orders(uow.connection, order.scope)
-        if other.id != order.id
-    )
-    free = account.balance_micros - promised
-    if free < rental:
-        raise BalanceTooLow(
-            f"The first month costs {format_amount(rental)} {account.currency} and the balance "
-            f"is {format_amount(free)}: top up first.",
-            needed_micros=rental,
-            balance_micros=free,
-        )
-
-
-def _buy(
-    units: UnitsOfWork, telephony: Telephony, links: PublicLinks, order: NumberOrder
-) -> CarrierNumber:
-    name = str(order.id)
-    try:
-        earlier = telephony.find_number(friendly_name=name) if _is_retry(units, order) else None
-        if earlier is not None:
-            return earlier
-        return telephony.buy_number(
-            order.e164, friendly_name=name, urls=links.number(order.tenant_id)
-        )
-    except OutcomeUnknown as failure:
-        found = _look_again(telephony, name)
-        if found is not None:
-            return found
-        with units.begin() as uow:
-            numbers.close_order(uow.connection, order, "unknown", now=uow.now, error=failure.words)
-        raise CarrierUnreachable(
-            "The carrier's answer was lost. We are finding out whether the number was bought; "
-            "nothing is charged before that."
-        ) from failure
-    except ProviderError as failure:
-        if failure.code == NUMBER_TAKEN:
-            # By ourselves, if an earlier try went through and its answer never came.
-            found = _look_again(telephony, name)
-            if found is not None:
-                return found
-        if failure.permanent:
-            with units.begin() as uow:
-                _fail(uow, order, failure.words)
-        raise _as_service_error(failure) from failure
-
-
-def _is_retry(units: UnitsOfWork, order: NumberOrder) -> bool:
-    """Whether this order may have reached the carrier before."""
-    return order.state == "unknown" or order.created_at < units.clock()
-
-
-def _look_again(telephony: Telephony, name: str) -> CarrierNumber | None:
-    try:
-        return telephony.find_number(friendly_name=name)
-    except ProviderError:
-        return None  # the sweep asks again
-
-
-def _adopt(uow: UnitOfWork, order: NumberOrder, bought: CarrierNumber) -> Number:
-    """The carrier has it for us: row, directory, first rent and trail in one transaction."""
-    with ledger.books(uow, order.scope) as opened:
-        current = numbers.lock_order(uow.connection, order.tenant_id, order.id)
-        if current.did_id is not None:
-            return get_number(uow, order.scope, current.did_id)
-        version = plans.plan_version(uow.connection, opened.locked.plan_version_id)
-        rental = _rental(version.plan, bought.e164) or 0
-        did_id = new_id()
-        numbers.add(
-            uow.connection,
-            tenant_id=order.tenant_id,
-            id=did_id,
-            account_id=order.account_id,
-            e164=bought.e164,
-            country=region_of(bought.e164) or "",
-            number_type=number_type(bought.e164),
-            label=order.label,
-            source=order.source,
-            status="active" if opened.locked.status == "active" else "suspended",
-            carrier_sid=bought.sid,
-            forwarding_version_id=None,
-            rental_micros=rental,
-            bought_at=uow.now,
-            release_requested_at=None,
-            released_at=None,
-        )
-        numbers.close_order(uow.connection, order, "bought", now=uow.now, did_id=did_id)
-        if rental:
-            opened.post(
-                lambda balance: rental_posting(
-                    did_id,
-                    RENT_OF_FIRST_MONTH,
-                    amount=rental,
-                    unit=opened.currency,
-                    at=uow.now,
-                    account_id=order.account_id,
-                    balance_before=balance,
-                    description=f"Rent of {pretty(bought.e164)}, first month",
-                    plan_version_id=version.id,
-                )
-            )
-    audit.note(
-        uow,
-        order.scope,
-        order.actor,
-        "number.bought",
-        bought.e164,
-        rent=format_amount(rental),
-        order=str(order.id),
-    )
-    return get_number(uow, order.scope, did_id)
-
-
-def _fail(uow: UnitOfWork, order: NumberOrder, words: str) -> None:
-    numbers.close_order(uow.connection, order, "failed", now=uow.now, error=words)
-    audit.note(uow, order.scope, order.actor, "number.order_failed", order.e164, reason=words)
-
-
-def _as_service_error(failure: ProviderError) -> ServiceError:
-    if failure.permanent:
-        return CarrierRefused(failure.words, failure.code)
-    return CarrierUnreachable(f"{failure.words} Nothing was changed: try again in a minute.")
-
-
-def _prices(plan: Plan, country: str, kind: str) -> tuple[int | None, int | None]:
-    """A month's rent and a minute's price; None where the plan has none."""
-    rate = plan.tariff.inbound_rate(country, kind)
-    return (
-        plan.tariff.rental_per_month_micros(country, kind),
-        None if rate is None else rate.per_minute_micros,
-    )
-
-
-def _rental(plan: Plan, e164: str) -> int | None:
-    rental, rate = _prices(plan, region_of(e164) or "", number_type(e164))
-    return None if rate is None else rental
-
-
-def _for_sale(plan: Plan, country: str) -> str:
-    sold = sorted(
-        (where, kind) for where, kind in plan.tariff.rental if (where, kind) in plan.tariff.inbound
-    )
-    here = [kind for where, kind in sold if where == country]
-    if here:
-        return f"your plan sells {' and '.join(here)} numbers in {country}"
-    return f"your plan sells numbers in {', '.join(sorted({where for where, _ in sold}))} only"
-
-
-def _check_words(values: dict[str, str]) -> None:
-    errors = [
-        FieldError(f"/{name}", f"use at most {LABEL_LENGTH_MAX} characters")
-        for name, value in values.items()
-        if len(value) > LABEL_LENGTH_MAX
-    ]
-    if errors:
-        raise Invalid(errors)
+        raise as_service_error(failure) from failure

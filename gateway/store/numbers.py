@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -16,10 +17,12 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     select,
+    update,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import E164, Base, Key, Micros, TenantId
+from gateway.store.base import E164, Base, Key, Micros, Scope, TenantId
 
 
 class DidDirectoryRow(Base):
@@ -239,9 +242,7 @@ def add_order(connection: Connection, order: NumberOrder) -> NumberOrder:
     )
 
 
-def lock_order(
-    connection: Connection, tenant_id: uuid.UUID, order_id: uuid.UUID
-) -> NumberOrder:
+def lock_order(connection: Connection, tenant_id: uuid.UUID, order_id: uuid.UUID) -> NumberOrder:
     return NumberOrder(
         *connection.execute(
             _ORDERS.where(
@@ -268,9 +269,7 @@ def stale_orders(
 ) -> tuple[NumberOrder, ...]:
     """Of all tenants: what a crash or a lost answer left open."""
     rows = connection.execute(
-        _ORDERS.where(
-            NumberOrderRow.state.in_(OPEN_STATES), NumberOrderRow.created_at < older_than
-        )
+        _ORDERS.where(NumberOrderRow.state.in_(OPEN_STATES), NumberOrderRow.created_at < older_than)
         .order_by(NumberOrderRow.created_at)
         .limit(limit)
     )
