@@ -1,0 +1,305 @@
+"""A small world for journeys: the real application, the sandbox carrier in virtual time, the cast.
+
+Acme is funded, Bolt is empty, Cobalt is a stranger, Olga is staff. Webhooks reach the application
+signed, as HTTP requests; nothing of the gateway is replaced. An hour's call takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask
+from werkzeug.serving import make_server
+
+from billing.catalogue import CARRIER_COST, load_catalogue
+from billing.ledger import fingerprint
+from gateway import db
+from gateway.app import create_app
+from gateway.config import Settings
+from gateway.links import PublicLinks
+from gateway.providers.mail import SandboxMailer
+from gateway.providers.twilio_rest import TwilioTelephony
+from gateway.runtime import Runtime
+from gateway.sandbox.carrier import Carrier
+from gateway.sandbox.clock import VirtualClock
+from gateway.sandbox.people import Behaviour, CallerScript, Outcome
+from gateway.sandbox.poster import Reply, Request
+from gateway.sandbox.rest import create_sandbox_app
+from gateway.sandbox.signature import sign, signed_url
+from gateway.services import accounts, ledger, numbers, plans, settlement, sweeping
+from gateway.services.accounts import NewAccount
+from gateway.services.numbers import Number
+from gateway.store import ledger as ledger_store
+from gateway.store.base import Scope
+from gateway.uow import UnitsOfWork
+from workers import carrier as carrier_queue
+from workers import notify as notify_queue
+from workers.context import Work
+
+START = dt.datetime(2026, 3, 3, 15, 0, tzinfo=dt.UTC)  # a Tuesday, ten in New York
+FRONT_DESK, MOBILE, WAREHOUSE = "+14155550101", "+14155550102", "+12125550103"
+CALLER = "+17025550111"  # Nevada
+
+VOICEMAIL = {"pattern": "voicemail", "say": "Please leave a message."}
+BOTH_PHONES = {
+    "pattern": "simultaneous",
+    "targets": [
+        {"type": "number", "address": FRONT_DESK},
+        {"type": "number", "address": MOBILE},
+    ],
+    "otherwise": VOICEMAIL,
+}
+ONE_PHONE = {"pattern": "simultaneous", "targets": [{"type": "number", "address": FRONT_DESK}]}
+
+
+class ClientPoster:
+    """The carrier's requests, signed by the carrier, into the application."""
+
+    def __init__(self, app: Flask, auth_token: str) -> None:
+        self._app = app
+        self._token = auth_token
+
+    def __call__(self, request: Request) -> Reply:
+        parts = urlsplit(request.url)
+        answer = self._app.test_client().post(
+            parts.path + (f"?{parts.query}" if parts.query else ""),
+            data=dict(request.params),
+            headers={
+                "X-Twilio-Signature": sign(self._token, signed_url(request.url), request.params)
+            },
+        )
+        failed = answer.status_code >= 400
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Reply(answer.status_code, headers, answer.data, error_code=11200 if failed else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of the cast: an account with a tracking number."""
+
+    scope: Scope
+    number: Number
+
+    @property
+    def e164(self) -> str:
+        return self.number.e164
+
+
+class World:
+    def __init__(self, settings: Settings, rest_url: str, carrier: Carrier) -> None:
+        self.settings = settings
+        self.carrier = carrier
+        self.units = UnitsOfWork(db.engine_for(settings.database_url), carrier.clock.now)
+        self.telephony = TwilioTelephony(
+            account_sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_token,
+            api_url=rest_url,
+        )
+        self.runtime = Runtime(
+            settings=settings,
+            units=self.units,
+            links=PublicLinks(settings.public_url),
+            connect_carrier=lambda: self.telephony,
+        )
+        self.app = create_app(self.runtime)
+        self.tools = Work(self.runtime, SandboxMailer())
+        poster = ClientPoster(self.app, settings.twilio_auth_token)
+        carrier.poster = carrier.exchange.poster = carrier.courier._poster = poster
+        with self.units.begin() as uow:
+            for code, document in load_catalogue().items():
+                kind = "carrier" if code == CARRIER_COST else "retail"
+                plans.publish_plan(uow, code, document, "test", kind=kind)
+
+    # The cast.
+
+    def join(
+        self,
+        name: str,
+        *,
+        funds: int = 50_000_000,
+        plan: str = "payg",
+        document: Mapping[str, Any] | None = BOTH_PHONES,
+        area_code: str = "415",
+        **more: Any,
+    ) -> Member:
+        """A new account with `funds` micros, one number and, unless None, a published plan."""
+        with self.units.begin() as uow:
+            account = accounts.create_account(
+                uow,
+                NewAccount(
+                    name=name, billing_email=f"{name.lower()}@example.com", plan_code=plan, **more
+                ),
+                "test",
+            )
+            scope = Scope(account.tenant_id, account.id)
+        self.top_up(scope, 100_000_000)
+        number = self.buy(scope, area_code=area_code)
+        if document is not None:
+            self.publish(scope, number.id, document)
+        with self.units.begin() as uow:
+            balance = accounts.get_account(uow, scope).balance_micros
+            if funds != balance:
+                ledger.adjust(
+                    uow,
+                    scope,
+                    amount_micros=funds - balance,
+                    reason="what this story begins with",
+                    actor="test",
+                    idempotency_key="begin",
+                )
+        return Member(scope, number)
+
+    def buy(self, scope: Scope, *, area_code: str = "415") -> Number:
+        offered = self.telephony.search_numbers(
+            country="US", number_type="local", area_code=area_code, contains="", limit=1
+        )
+        return numbers.order_number(
+            self.units,
+            self.telephony,
+            self.runtime.links,
+            scope,
+            e164=offered[0].e164,
+            actor="test",
+            idempotency_key=str(uuid.uuid4()),
+        )
+
+    def publish(self, scope: Scope, did_id: uuid.UUID, document: Mapping[str, Any]) -> None:
+        with self.units.begin() as uow:
+            from gateway.store.base import new_id
+            from gateway.store.forwarding import ForwardingVersionRow
+            from gateway.store.numbers import DidRow
+
+            i = new_id()
+            uow.connection.execute(
+                ForwardingVersionRow.__table__.insert().values(
+                    tenant_id=scope.tenant_id,
+                    id=i,
+                    did_id=did_id,
+                    version=1,
+                    document=document,
+                    published_at=uow.now,
+                    published_by="test",
+                    note="",
+                )
+            )
+            uow.connection.execute(
+                DidRow.__table__.update().where(DidRow.id == did_id).values(forwarding_version_id=i)
+            )
+
+    def top_up(self, scope: Scope, amount_micros: int) -> None:
+        with self.units.begin() as uow:
+            ledger.top_up(
+                uow,
+                scope,
+                amount_micros=amount_micros,
+                method="manual",
+                reason="test",
+                actor="test",
+                idempotency_key=str(uuid.uuid4()),
+            )
+
+    # What happens.
+
+    def person(self, address: str, *, talks: float | None = 60, after: float = 5) -> None:
+        self.carrier.people.tell(
+            address, Behaviour(Outcome.ANSWERS, answers_after_seconds=after, talks_seconds=talks)
+        )
+
+    def nobody(self, *addresses: str) -> None:
+        for address in addresses:
+            self.carrier.people.tell(address, Behaviour(Outcome.NO_ANSWER))
+
+    def behave(self, address: str, **how: Any) -> None:
+        self.carrier.people.tell(address, replace(Behaviour(), **how))
+
+    def call(self, to: str, *, from_: str = CALLER, **script: Any) -> str:
+        """Place a call and let it end; its CallSid. Not yet settled."""
+        call_sid = self.carrier.place_call(from_, to, CallerScript(**script))
+        self.carrier.run_until_idle()
+        return call_sid
+
+    def ring(self, to: str, *, seconds: float, from_: str = CALLER, **script: Any) -> str:
+        """Place a call and let so much time pass: it may still be going on."""
+        call_sid = self.carrier.place_call(from_, to, CallerScript(**script))
+        self.carrier.run_for(seconds)
+        return call_sid
+
+    def settle(self) -> int:
+        return settlement.drain(self.units).legs
+
+    def sweep(self) -> None:
+        """What the clock and the carrier queue do after callbacks were lost."""
+        sweeping.recheck_open_calls(self.units)
+        self.carrier.run_for(10)
+        carrier_queue.drain(self.tools)
+
+    def work(self) -> None:
+        """All queues until nothing is due."""
+        carrier_queue.drain(self.tools)
+        notify_queue.drain(self.tools)
+
+    # What can be seen.
+
+    def balance(self, scope: Scope) -> int:
+        with self.units.read() as uow:
+            return accounts.get_account(uow, scope).balance_micros
+
+    def status(self, scope: Scope) -> str:
+        with self.units.read() as uow:
+            return accounts.get_account(uow, scope).status
+
+    def rows(self, table: type[Any], scope: Scope) -> list[Any]:
+        """Every row of a tenant's table, in key order."""
+        columns = table.__table__
+        with self.units.read() as uow:
+            return list(
+                uow.connection.execute(
+                    columns.select()
+                    .where(columns.c.tenant_id == scope.tenant_id)
+                    .order_by(*columns.primary_key.columns)
+                )
+            )
+
+    def ledger_digest(self, scope: Scope) -> str:
+        """What was charged, whatever the order: the same for every replay of the same calls."""
+        with self.units.read() as uow:
+            return fingerprint(
+                row.posting for row in ledger_store.chain_rows(uow.connection, scope.tenant_id)
+            )
+
+    def prove_ledger(self) -> None:
+        """The invariants of every scenario: chains hold, balances equal their entries, and what
+        the books hold together is nothing."""
+        with self.units.read() as uow:
+            proofs = list(ledger.verify(uow.connection))
+        assert proofs, "there is no ledger to prove"
+        for proof in proofs:
+            assert proof.report.ok, proof.report.fault
+            assert sum(proof.report.balances.values()) == 0
+
+
+@contextmanager
+def world(settings: Settings, *, hold: bool = False) -> Iterator[World]:
+    """The carrier's REST API is served on a loopback port while the world lasts."""
+    carrier = Carrier(
+        settings.twilio_account_sid,
+        settings.twilio_auth_token,
+        clock=VirtualClock(START),
+        hold=hold,
+    )
+    server = make_server("127.0.0.1", 0, create_sandbox_app(carrier), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield World(settings, f"http://127.0.0.1:{server.server_port}", carrier)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
