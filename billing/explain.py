@@ -4,7 +4,7 @@ An explanation stands by itself: its steps are formulas over whole numbers, and 
 gives the amount. `recompute` works from that text alone, without tariff or database.
 """
 
-# ruff: noqa: RUF001  a sum is read by people, and people multiply with this sign
+
 
 from collections.abc import Sequence
 from dataclasses import dataclass

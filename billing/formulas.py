@@ -1,6 +1,6 @@
 """The small language in which an explanation writes its sums."""
 
-# ruff: noqa: RUF001, RUF002  a sum is read by people, and people multiply with this sign
+
 
 import ast
 import math

@@ -33,7 +33,7 @@ from gateway.sandbox.people import Behaviour, CallerScript, Outcome
 from gateway.sandbox.poster import Reply, Request
 from gateway.sandbox.rest import create_sandbox_app
 from gateway.sandbox.signature import sign, signed_url
-from gateway.services import accounts, ledger, numbers, plans, settlement, sweeping
+from gateway.services import accounts, ledger, plans, purchases, settlement, sweeping
 from gateway.services.accounts import NewAccount
 from gateway.services.numbers import Number
 from gateway.store import ledger as ledger_store
@@ -160,7 +160,7 @@ class World:
         offered = self.telephony.search_numbers(
             country="US", number_type="local", area_code=area_code, contains="", limit=1
         )
-        return numbers.order_number(
+        return purchases.order_number(
             self.units,
             self.telephony,
             self.runtime.links,

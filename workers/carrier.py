@@ -1,10 +1,10 @@
-"""The carrier queue: the sweep's questions, and deeds at the carrier from the outbox."""
+"""The carrier queue: the sweep's questions, lost purchases, and deeds at the carrier."""
 
 from __future__ import annotations
 
 import datetime as dt
 
-from gateway.services import carrier_deeds, deeds, sweeping
+from gateway.services import carrier_deeds, deeds, purchases, sweeping
 from gateway.store import outbox, sweep
 from gateway.uow import UnitOfWork
 from workers.context import Work, work
@@ -17,6 +17,7 @@ def run() -> None:
 def drain(tools: Work) -> int:
     units, telephony = tools.runtime.units, tools.runtime.telephony
     done = deeds.work(units, "carrier", carrier_deeds.handlers(units, telephony))
+    done += purchases.resolve_orders(units, telephony)
     return done + sweeping.sweep_calls(units, telephony)
 
 
