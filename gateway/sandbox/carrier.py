@@ -81,7 +81,7 @@ class Carrier:
         scheduler = self.scheduler
         assert isinstance(scheduler, RealScheduler), "a virtual clock is run, not started"
         scheduler.start()
-        self._end_calls_of_the_last_run()
+        self._catch_up()
         self._heartbeat()
 
     def stop(self) -> None:
@@ -284,11 +284,14 @@ class Carrier:
 
     # Restarts.
 
-    def _end_calls_of_the_last_run(self) -> None:
-        """Calls that were live when this process stopped ended when it was last seen alive."""
+    def _catch_up(self) -> None:
+        """Calls that were live when this process stopped ended when it was last seen alive; the
+        prices that it still owed appear."""
         seen = self.books.store.load("heartbeat")
         with self.scheduler.lock:
             for call in list(self.books.calls.values()):
+                if call.over:
+                    self.exchange.settle(call)
                 if call.over or call.sid in self.books.live:
                     continue
                 died_at = datetime.fromisoformat(seen[0]["at"]) if seen else call.created_at

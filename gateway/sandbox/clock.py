@@ -127,7 +127,8 @@ class RealScheduler(Scheduler):
         def run() -> None:
             result = work()
             with self.lock:
-                done(result)
+                if not self._stopping:
+                    done(result)
 
         if not self._stopping:
             self._pool.submit(run).add_done_callback(_report)

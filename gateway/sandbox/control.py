@@ -3,6 +3,7 @@
 JSON in and out, the same Basic credentials as the REST API.
 """
 
+import json
 import random
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
@@ -190,7 +191,12 @@ def _traffic() -> Traffic:
 
 
 def _body() -> dict[str, Any]:
-    return _mapping(request.get_json(silent=True, force=True), "the body")
+    body = _mapping(request.get_json(silent=True, force=True), "the body")
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise CarrierError(400, 20001, "the body has half a character in it") from error
+    return body
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from gateway.sandbox.calls import Call, Status, new_sid
 from gateway.sandbox.errors import TwimlError
 from gateway.sandbox.legs import HungUp, Leg, ring_own_number, ring_person
 from gateway.sandbox.people import Behaviour
-from gateway.sandbox.places import NOWHERE, place_of
 from gateway.sandbox.poster import Request
 from gateway.sandbox.recordings import Recording
-from gateway.sandbox.tasks import Signal, Steps, Wait
+from gateway.sandbox.tasks import Signal, Steps, Wait, at_the_end
 from gateway.sandbox.twiml import Verb, integer
 
 if TYPE_CHECKING:
@@ -58,6 +57,7 @@ class Dial:
         self._verb = verb
         self._legs: list[Leg] = []
         self._winner: Leg | None = None
+        self._recording: Recording | None = None
         self._bell = Signal()
         self._behaviours: dict[str, Behaviour] = {}
 
@@ -65,26 +65,28 @@ class Dial:
         nouns = self._nouns()
         together = [[noun] for noun in nouns] if self._verb.flag("sequential") else [nouns]
         record = self._verb.get("record")
-        recording: Recording | None = None
-        try:
+        with at_the_end(self._clear):
             if "ringing" in record:
-                recording = self._session.start_recording(self._verb, "DialVerb", _channels(record))
+                self._record()
             for group in together:
                 yield from self._ring(group)
                 if self._winner is not None:
                     break
             if self._winner is not None:
-                if recording is None and ("answer" in record or record == "true"):
-                    recording = self._session.start_recording(
-                        self._verb, "DialVerb", _channels(record)
-                    )
+                if "answer" in record or record == "true":
+                    self._record()
                 yield from self._talk(self._winner)
-        finally:
-            for leg in self._legs:
-                leg.end(Status.CANCELED)
-            if recording is not None:
-                self._session.stop_recording(self._verb, recording)
-        return self._outcome(recording)
+        return self._outcome()
+
+    def _record(self) -> None:
+        channels = 2 if self._verb.get("record").endswith("-dual") else 1
+        self._recording = self._session.start_recording(self._verb, "DialVerb", channels)
+
+    def _clear(self) -> None:
+        for leg in self._legs:
+            leg.end(Status.CANCELED)
+        if self._recording is not None:
+            self._session.stop_recording(self._verb, self._recording)
 
     def _nouns(self) -> list[Verb]:
         nouns = list(self._verb.children)
@@ -96,7 +98,7 @@ class Dial:
 
     def _ring(self, group: list[Verb]) -> Steps[None]:
         timeout = integer(
-            self._verb, "timeout", self._session.warn, low=1, high=600, default=30, code=13212
+            self._verb, "timeout", self._session.warn, low=5, high=600, default=30, code=13212
         )
         give_up_at = self._exchange.scheduler.now() + timedelta(
             seconds=timeout + RING_BUFFER_SECONDS
@@ -194,7 +196,8 @@ class Dial:
             yield Wait(winner.ended, until_callee)
         winner.end(Status.COMPLETED)
 
-    def _outcome(self, recording: Recording | None) -> Outcome:
+    def _outcome(self) -> Outcome:
+        recording = self._recording
         if self._winner is not None:
             return Outcome(self._winner.call, True, Status.COMPLETED, recording)
         tried = [leg.call for leg in self._legs]
@@ -220,8 +223,4 @@ def _callable(address: str) -> bool:
     digits = address.removeprefix("+")
     if not (digits.isascii() and digits.isdigit()) or not 7 <= len(digits) <= 15:
         return False
-    return not address.startswith("+1") or place_of(address) is not NOWHERE
-
-
-def _channels(record: str) -> int:
-    return 2 if record.endswith("-dual") else 1
+    return not address.startswith("+1") or len(address) == 12

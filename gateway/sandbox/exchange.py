@@ -89,7 +89,7 @@ class Exchange:
     def settle(self, call: Call) -> None:
         """An ended leg goes on the bill at once; the customer sees its price some time later."""
         line = self.books.bill.add(call)
-        if line is not None:
+        if line is not None and call.price_micros is None:
 
             def publish() -> None:
                 call.price_micros = line.price_micros

@@ -14,7 +14,7 @@ from gateway.sandbox.params import call_params, rfc_2822
 from gateway.sandbox.people import Behaviour, CallerScript
 from gateway.sandbox.poster import Reply, Request
 from gateway.sandbox.recordings import Recording
-from gateway.sandbox.tasks import Signal, Steps, Task, Wait, pause
+from gateway.sandbox.tasks import Signal, Steps, Task, Wait, at_the_end, pause
 
 DOCUMENTS_PER_CALL_MAX = 500  # a document that leads back to itself must end some time
 SCREENING_VERBS = frozenset({"Say", "Play", "Pause", "Gather", "Hangup", "Redirect"})
@@ -230,10 +230,8 @@ class Session:
         if verb.get("playBeep", "true") != "false":
             yield from pause(1)
         recording = self.start_recording(verb, "RecordVerb", 1)
-        try:
+        with at_the_end(lambda: self.stop_recording(verb, recording, absent=speaks <= 0)):
             yield from pause(min(speaks, most) if speaks > 0 else silence)
-        finally:
-            self.stop_recording(verb, recording, absent=speaks <= 0)
         if speaks <= 0:
             return None
         params = {
@@ -266,15 +264,17 @@ class Session:
         entered = self.exchange.scheduler.now()
         self._verbs_allowed = WAITING_VERBS
         try:
-            yield from self._wait_in_queue(verb, queue, ids)
+            with at_the_end(lambda: self._leave(queue)):
+                yield from self._wait_in_queue(verb, queue, ids)
         except Left:
             seconds = int((self.exchange.scheduler.now() - entered).total_seconds())
             params = {**ids, "QueueResult": "leave", "QueueTime": str(seconds)}
             return self._request(verb.get("action"), method, params) if verb.get("action") else None
-        finally:
-            queue.remove(self)
-            self._verbs_allowed = CALL_VERBS
         return None
+
+    def _leave(self, queue: "list[Session]") -> None:
+        queue.remove(self)
+        self._verbs_allowed = CALL_VERBS
 
     def _wait_in_queue(
         self, verb: twiml.Verb, queue: "list[Session]", ids: dict[str, str]

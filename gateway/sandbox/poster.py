@@ -123,7 +123,7 @@ class HttpPoster:
             return Reply(0, error_code=11200), "rt"
         except requests.exceptions.ConnectionError:
             return Reply(0, error_code=11205), "ct"
-        except requests.exceptions.RequestException:
+        except (requests.exceptions.RequestException, ValueError):  # a URL nobody can ask
             return Reply(0, error_code=11100), ""
         return _read(answer)
 

@@ -1,6 +1,7 @@
 """Things that take time, written as they happen: a call is a generator that yields its waits."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -42,6 +43,18 @@ class Wait:
 
 
 Steps = Generator[Wait, bool, T]
+
+
+@contextmanager
+def at_the_end(deed: Callable[[], None]) -> Iterator[None]:
+    """Like `finally`, but not where the generator is merely forgotten with its carrier: a process
+    that stops must not end its calls behind its own back."""
+    try:
+        yield
+    except Exception:
+        deed()
+        raise
+    deed()
 
 
 def pause(seconds: float) -> Steps[None]:

@@ -15,6 +15,7 @@ from werkzeug.serving import make_server
 from gateway.sandbox.carrier import Carrier
 from gateway.sandbox.clock import VirtualClock
 from gateway.sandbox.people import Behaviour
+from gateway.sandbox.rest import create_sandbox_app
 
 ACCOUNT_SID, AUTH_TOKEN = "AC" + "5a" * 16, "sandbox-token"
 ACME_LINE = "+12125550100"
@@ -148,8 +149,6 @@ def shared_data() -> Path:
 @pytest.fixture
 def api(carrier: Carrier) -> Any:
     """The REST API without a network, with the right credentials."""
-    from gateway.sandbox.rest import create_sandbox_app
-
     client = create_sandbox_app(carrier).test_client()
     return _Api(client)
 
