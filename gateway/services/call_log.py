@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 OUTCOMES: tuple[Outcome, ...] = ("live", "answered", "voicemail", "missed", "refused")
+_SID = re.compile(r"[A-Z]{2}[0-9a-f]{32}")
 EXPORT_ROWS_MAX = 100_000
 """Rows of one CSV; a longer stretch is exported in parts, by date."""
 
@@ -93,6 +95,11 @@ class LegLine:
         """As seen from us: towards our number, or from us to a target."""
         return "inbound" if self.kind == "inbound" else "outbound"
 
+    @property
+    def talked(self) -> bool:
+        """A target picked up and did not decline the call."""
+        return self.kind != "inbound" and self.talk_seconds > 0 and self.confirmed is not False
+
 
 @dataclass(frozen=True, slots=True)
 class CallLine:
@@ -123,7 +130,8 @@ class CallLine:
 
     @property
     def winner(self) -> LegLine | None:
-        return next((leg for leg in self.legs if leg.won), None)
+        won = next((leg for leg in self.legs if leg.won), None)
+        return won or next((leg for leg in self.legs if leg.talked), None)
 
     @property
     def talk_seconds(self) -> int:
@@ -179,7 +187,7 @@ def list_calls(
 
 
 def get_call(uow: UnitOfWork, scope: Scope, call_sid: str) -> CallDetail:
-    row = store.one(uow.connection, scope, call_sid)
+    row = store.one(uow.connection, scope, call_sid) if _SID.fullmatch(call_sid) else None
     if row is None:
         raise NotFound("call", call_sid)
     (call,) = _lines(uow, scope, (row,))
@@ -200,7 +208,8 @@ def get_recording(
     uow: UnitOfWork, scope: Scope, call_sid: str, recording_sid: str
 ) -> RecordingMedia:
     """The sound itself; not found as well while the carrier still has the only copy."""
-    row = store.recording_media(uow.connection, scope, call_sid, recording_sid)
+    known = _SID.fullmatch(call_sid) and _SID.fullmatch(recording_sid)
+    row = store.recording_media(uow.connection, scope, call_sid, recording_sid) if known else None
     if row is None:
         raise NotFound("recording", recording_sid)
     return RecordingMedia(row.media_type or "audio/mpeg", bytes(row.media))
@@ -237,6 +246,11 @@ def _lines(uow: UnitOfWork, scope: Scope, rows: Sequence[Any]) -> tuple[CallLine
 
 
 def _line(row: Any, legs: tuple[LegLine, ...]) -> CallLine:
+    """Settlement names the winner a second or two after the call; until then the legs tell."""
+    talked = [leg.answered_at for leg in legs if leg.talked and leg.answered_at is not None]
+    outcome: Outcome = row.outcome
+    if talked and outcome in ("missed", "voicemail"):
+        outcome = "answered"
     return CallLine(
         call_sid=row.call_sid,
         number_id=row.did_id,
@@ -249,12 +263,12 @@ def _line(row: Any, legs: tuple[LegLine, ...]) -> CallLine:
         state=row.from_state,
         country=row.from_country,
         postal_code=row.from_postal_code,
-        outcome=row.outcome,
+        outcome=outcome,
         status=row.status,
         refused=row.refused,
         voicemail=row.voicemail,
         started_at=row.started_at,
-        answered_at=row.answered_at,
+        answered_at=row.answered_at or min(talked, default=None),
         ended_at=row.ended_at,
         plan_version_id=row.plan_version_id,
         forwarding_version_id=row.forwarding_version_id,
