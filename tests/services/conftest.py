@@ -11,8 +11,9 @@ from gateway import db
 from gateway.config import Settings
 from gateway.links import NumberUrls, PublicLinks
 from gateway.providers.telephony import CarrierNumber, OfferedNumber, ProviderError
-from gateway.services import accounts, ledger, plans
+from gateway.services import accounts, ledger, numbers, plans
 from gateway.services.accounts import Account, NewAccount
+from gateway.services.numbers import Number
 from gateway.store.base import new_id
 from gateway.uow import UnitsOfWork
 
@@ -127,3 +128,26 @@ def fund(units: UnitsOfWork) -> Callable[..., None]:
             )
 
     return pay
+
+
+@pytest.fixture
+def desk(
+    units: UnitsOfWork,
+    carrier: FakeCarrier,
+    links: PublicLinks,
+    acme: Account,
+    fund: Callable[..., None],
+) -> Number:
+    """Acme's tracking number, Acme having 50.00 less the first month's rent."""
+    fund(acme, "50.00")
+    return numbers.order_number(
+        units,
+        carrier,  # type: ignore[arg-type]
+        links,
+        acme.scope,
+        e164="+14155550100",
+        label="Front desk",
+        source="Google Ads",
+        actor="ann@acme.test",
+        idempotency_key="desk",
+    )
