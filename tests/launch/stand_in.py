@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from gateway import up
-from gateway.config import load_settings
+from gateway.config import SettingsInvalid, load_settings
 from gateway.embedded.process import ProcessSpec
 
 WEB = """
@@ -45,7 +45,11 @@ PROGRAMS = {
 
 
 def main(names: list[str]) -> int:
-    settings = load_settings()
+    try:
+        settings = load_settings()
+    except SettingsInvalid as error:
+        print(*error.problems, sep="\n", file=sys.stderr)
+        return 1
 
     def ready() -> bool:
         try:

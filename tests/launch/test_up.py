@@ -25,17 +25,23 @@ class Launched:
     """A running launcher, its output so far, and the processes below it."""
 
     def __init__(
-        self, var_dir: Path, port: int, names: tuple[str, ...], *, under_make: bool = False
+        self,
+        var_dir: Path,
+        port: int,
+        names: tuple[str, ...],
+        *,
+        output: Path,
+        under_make: bool = False,
     ) -> None:
         self.var_dir = var_dir
-        self.output = var_dir.with_name(f"output-{time.monotonic_ns()}")
+        self.output = output
         clean = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
         command = (sys.executable, str(STAND_IN), *names)
-        with self.output.open("wb") as output:
+        with output.open("wb") as screen:
             self.process = subprocess.Popen(
                 [*(("make", "-s", "-f", "-") if under_make else command)],
                 stdin=subprocess.PIPE if under_make else subprocess.DEVNULL,
-                stdout=output,
+                stdout=screen,
                 stderr=subprocess.STDOUT,
                 cwd=var_dir.parent,
                 start_new_session=True,
@@ -104,12 +110,16 @@ def _free_port() -> int:
 def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
     started: list[Launched] = []
     port = _free_port()
+    # A shell ignores SIGINT for what it starts in the background, and so would our children.
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*names: str, var_dir: Path = tmp_path / "var", under_make: bool = False) -> Launched:
-        started.append(Launched(var_dir, port, names, under_make=under_make))
+        output = tmp_path / f"output-{len(started)}"
+        started.append(Launched(var_dir, port, names, output=output, under_make=under_make))
         return started[-1]
 
     yield start
+    signal.signal(signal.SIGINT, earlier)
     for one in started:
         below = one.descendants()
         one.process.terminate()
@@ -282,8 +292,8 @@ def test_a_folder_with_a_long_name_works(launch: Callable[..., Launched], tmp_pa
 def test_a_folder_that_cannot_be_written_is_named_with_its_cure(
     launch: Callable[..., Launched], tmp_path: Path
 ) -> None:
-    tmp_path.chmod(0o500)
-    launched = launch("web")
-    tmp_path.chmod(0o700)
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    launched = launch("web", var_dir=locked / "var")
     assert launched.process.wait(20) == 1
     assert "set VAR_DIR to a folder that is" in launched.output.read_text()
