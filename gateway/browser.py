@@ -94,11 +94,11 @@ def current_principal() -> Principal | None:
     except (KeyError, ValueError, TypeError):
         return None
     with runtime.current().units.read() as uow:
-        principal = logins.login_by_id(uow, login_id)
-    if principal is None or principal.session_epoch != epoch:
+        login = logins.login_by_id(uow, login_id)
+    if login is None or login.session_epoch != epoch:
         session.clear()
         return None
-    return principal
+    return logins.principal_of(login)
 
 
 def to_log_in() -> AnyResponse:

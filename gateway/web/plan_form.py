@@ -36,9 +36,9 @@ class FormUnreadable(Exception):
     """Only a forged form says this; the editor never writes such names."""
 
 
-def to_fields(document: Document) -> tuple[Field, ...]:
-    """The fields that carry `document`, in the order in which they stand on the page."""
-    return tuple(_fields("", document))
+def to_fields(document: Document, path: str = "") -> tuple[Field, ...]:
+    """The fields that carry what stands at `path`, in the order in which they stand there."""
+    return tuple(_fields(path, document))
 
 
 def _fields(path: str, value: Any) -> Iterator[Field]:

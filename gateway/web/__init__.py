@@ -1,0 +1,29 @@
+"""The business pages: server-rendered, by session cookie; htmx only saves a reload.
+
+Floor 3. May import services, routing and billing for words and figures, `gateway.browser`,
+`gateway.figures`, `gateway.limits` and Flask; never another edge, a store query or the carrier.
+"""
+
+from gateway.web import (
+    accounts,
+    billing,
+    calls,
+    forwarding,
+    logins,
+    numbers,
+    overview,
+    tokens,
+)
+from gateway.web.blueprint import blueprint
+
+__all__ = [
+    "accounts",
+    "billing",
+    "blueprint",
+    "calls",
+    "forwarding",
+    "logins",
+    "numbers",
+    "overview",
+    "tokens",
+]

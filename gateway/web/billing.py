@@ -1,0 +1,54 @@
+"""The statement: every line that moved the balance, each with its explanation."""
+
+from flask import render_template, request, url_for
+
+from gateway import runtime
+from gateway.services import plans, statement
+from gateway.web.blueprint import blueprint, scope
+
+PAGE = 50
+KINDS = {
+    "": (),
+    "usage": ("usage",),
+    "rental": ("rental",),
+    "topup": ("topup",),
+    "adjustment": ("adjustment", "reversal"),
+}
+
+
+@blueprint.get("/billing")
+def billing() -> str:
+    kind = request.args.get("kind", "")
+    kind = kind if kind in KINDS else ""
+    after = request.args.get("after")
+    kept = {"kind": kind} if kind else {}
+    with runtime.current().units.read() as uow:
+        page = statement.list_postings(uow, scope(), after, PAGE, KINDS[kind])
+    return render_template(
+        "web/billing.html",
+        section="billing",
+        page=page,
+        kind=kind,
+        kinds=KINDS,
+        next_url=url_for("web.billing", after=page.next, **kept) if page.next else None,
+        first_url=url_for("web.billing", **kept) if after else None,
+    )
+
+
+@blueprint.get("/billing/<posting_id>")
+def posting(posting_id: str) -> str:
+    with runtime.current().units.read() as uow:
+        line = statement.get_posting(uow, scope(), posting_id)
+        explanation = statement.explain(uow, scope(), posting_id)
+        version = (
+            plans.plan_version(uow.connection, line.plan_version_id)
+            if line.plan_version_id
+            else None
+        )
+    return render_template(
+        "web/posting.html",
+        section="billing",
+        line=line,
+        explanation=explanation,
+        version=version,
+    )
