@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, cast
 
@@ -10,9 +11,11 @@ from apiflask import APIFlask
 from flask import Blueprint, Response, current_app, render_template, send_from_directory
 from flask.blueprints import BlueprintSetupState
 
+from billing.tariffs import PLAN_SCHEMA as TARIFF_SCHEMA
 from gateway.api.access import ACCOUNT_HEADER
 from gateway.api.once import HEADER as KEY_HEADER
 from gateway.api.routes import blueprint
+from routing.plans import PLAN_SCHEMA as ROUTING_SCHEMA
 
 SPEC_PATH = "/api/openapi.json"
 _ASSETS = {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"}
@@ -98,7 +101,12 @@ def _describe(state: BlueprintSetupState) -> None:
 
     @app.spec_processor
     def _complete(spec: Any) -> Any:
-        spec["components"]["schemas"]["Problem"] = PROBLEM
+        schemas = spec["components"]["schemas"]
+        schemas["Problem"] = PROBLEM
+        _embed(schemas, "RoutingStep", ROUTING_SCHEMA)
+        _embed(schemas, "Tariff", TARIFF_SCHEMA)
+        schemas["RoutingPlan"]["anyOf"] = [_ref("RoutingStep"), {"required": ["note"]}]
+        schemas["PlanIn"]["properties"]["document"] = _ref("Tariff")
         for rule in app.url_map.iter_rules():
             if not rule.endpoint.startswith("api."):
                 continue
@@ -128,9 +136,7 @@ def _complete_operation(operation: dict[str, Any], view: Any, noun: str) -> None
     operation["security"] = [{"token": []}]
     operation["responses"]["default"] = {
         "description": "A problem",
-        "content": {
-            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-        },
+        "content": {"application/problem+json": {"schema": _ref("Problem")}},
     }
     if getattr(view, "takes_account", False):
         operation["parameters"].append(
@@ -140,6 +146,20 @@ def _complete_operation(operation: dict[str, Any], view: Any, noun: str) -> None
         operation["parameters"].append(
             _header(KEY_HEADER, "Names the request, so that it happens once.", maxLength=128)
         )
+
+
+def _embed(schemas: dict[str, Any], name: str, schema: Mapping[str, Any]) -> None:
+    """A schema of the rules as components: its definitions get names of their own."""
+    text = json.dumps(schema).replace('"#/$defs/', f'"#/components/schemas/{name}.')
+    whole = json.loads(text)
+    whole.pop("$schema", None)
+    for part, definition in whole.pop("$defs", {}).items():
+        schemas[f"{name}.{part}"] = definition
+    schemas[name] = whole
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _header(name: str, words: str, **schema: Any) -> dict[str, Any]:

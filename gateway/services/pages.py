@@ -58,3 +58,9 @@ def uuid_of(parts: list[str]) -> uuid.UUID:
     """Parses a cursor of a list that is ordered by id."""
     (id,) = parts
     return uuid.UUID(id)
+
+
+def number_of(parts: list[str]) -> int:
+    """Parses a cursor of a list that is ordered by a number."""
+    (number,) = parts
+    return int(number)

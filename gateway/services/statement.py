@@ -16,7 +16,14 @@ from billing.postings import Posting, PostingKind, wallet
 from billing.rating import rate_leg
 from gateway.services import plans
 from gateway.services.errors import NotFound
-from gateway.services.pages import LIMIT_DEFAULT, Page, clamp, decode_cursor, encode_cursor
+from gateway.services.pages import (
+    LIMIT_DEFAULT,
+    Page,
+    clamp,
+    decode_cursor,
+    encode_cursor,
+    number_of,
+)
 from gateway.store import statement as store
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
@@ -63,7 +70,7 @@ def list_postings(
 ) -> Page[StatementLine]:
     """Newest first. With `kinds` the search goes in bounded stretches: follow `next`."""
     limit = clamp(limit)
-    before_seq = decode_cursor(after, _seq) if after else None
+    before_seq = decode_cursor(after, number_of) if after else None
     rows, gave_up_at = store.page(
         uow.connection, scope, before_seq=before_seq, limit=limit + 1, kinds=kinds
     )
@@ -190,8 +197,3 @@ def _seq_of(scope: Scope, id: str) -> int:
     if match is None or match.group(1) != str(scope.tenant_id):
         raise NotFound("posting", id)
     return int(match.group(2))
-
-
-def _seq(parts: list[str]) -> int:
-    (seq,) = parts
-    return int(seq)
