@@ -58,7 +58,6 @@ class Session:
         self._at_url = first.url if isinstance(first, Request) else ""
         self._documents = 0
         self._fell_back = False
-        self._first_verb = True
         self._unanswered: Status | None = None  # how the last Dial left a call still ringing
         self._task = Task(exchange.scheduler, self._run(first))
         leg.ended.then(lambda: self._task.interrupt(HungUp()))
@@ -110,8 +109,8 @@ class Session:
         else:
             self._at_url = request.url
             verbs = twiml.read((yield from self._fetch(request)), self.warn)
-        for verb in verbs:
-            go = yield from self._play(verb)
+        for index, verb in enumerate(verbs):
+            go = yield from self._play(verb, first=index == 0)
             if go is not None:
                 return go
         return None
@@ -150,8 +149,7 @@ class Session:
 
     # The verbs.
 
-    def _play(self, verb: twiml.Verb) -> Steps[Go]:
-        first, self._first_verb = self._first_verb, False
+    def _play(self, verb: twiml.Verb, *, first: bool) -> Steps[Go]:
         if verb.name not in self._verbs_allowed:
             code = 13201 if verb.name == "Dial" else 12200
             raise TwimlError(code, f"<{verb.name}> cannot be used here")
@@ -184,6 +182,8 @@ class Session:
         return HungUp(Status.BUSY if reason == "busy" else Status.NO_ANSWER)
 
     def _dial(self, verb: twiml.Verb, first: bool) -> Steps[Go]:
+        """The first verb of a document keeps a ringing call ringing with answerOnBridge, also where
+        an earlier document dialled in vain."""
         if not (first and verb.flag("answerOnBridge")):
             self.leg.answer()
         try:

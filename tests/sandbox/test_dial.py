@@ -148,6 +148,25 @@ def test_answer_on_bridge_counts_only_as_the_first_verb(carrier, customer, dial:
     assert carrier.call(call(carrier)).duration_seconds == 1 + 6 + 83
 
 
+def test_a_second_dial_of_the_same_document_answers_the_caller(carrier, customer, dial: Dial):
+    carrier.people.tell(FRONT_DESK, Behaviour(Outcome.BUSY))
+    both = [dial(phone, attributes='answerOnBridge="true"', action=False)
+            for phone in (FRONT_DESK, MOBILE)]  # fmt: skip
+    customer.says("/voice", "".join(both))
+    assert carrier.call(call(carrier)).duration_seconds == 9 + 30
+
+
+def test_a_caller_rings_on_while_the_next_document_dials_the_next_phone(
+    carrier, customer, dial: Dial
+):
+    carrier.people.tell(FRONT_DESK, Behaviour(Outcome.BUSY))
+    customer.says("/voice", dial(FRONT_DESK, attributes='answerOnBridge="true"'))
+    customer.says("/action", dial(MOBILE, attributes='answerOnBridge="true"', action=False))
+    sid = call(carrier)
+    assert [leg.duration_seconds for leg in carrier.children(sid)] == [0, 30]
+    assert carrier.call(sid).duration_seconds == 30
+
+
 def test_a_caller_who_hangs_up_while_it_rings_leaves_no_cost(carrier, customer, dial: Dial):
     customer.says("/voice", dial(FRONT_DESK, attributes='answerOnBridge="true"'))
     sid = call(carrier, CallerScript(hangs_up_after_seconds=4))
