@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
 
 from billing.catalogue import CARRIER_COST, load_catalogue
 from billing.ledger import fingerprint
@@ -33,7 +34,7 @@ from gateway.sandbox.people import Behaviour, CallerScript, Outcome
 from gateway.sandbox.poster import Reply, Request
 from gateway.sandbox.rest import create_sandbox_app
 from gateway.sandbox.signature import sign, signed_url
-from gateway.services import accounts, ledger, plans, purchases, settlement, sweeping
+from gateway.services import accounts, forwarding, ledger, plans, purchases, settlement, sweeping
 from gateway.services.accounts import NewAccount
 from gateway.services.numbers import Number
 from gateway.store import ledger as ledger_store
@@ -172,26 +173,7 @@ class World:
 
     def publish(self, scope: Scope, did_id: uuid.UUID, document: Mapping[str, Any]) -> None:
         with self.units.begin() as uow:
-            from gateway.store.base import new_id
-            from gateway.store.forwarding import ForwardingVersionRow
-            from gateway.store.numbers import DidRow
-
-            i = new_id()
-            uow.connection.execute(
-                ForwardingVersionRow.__table__.insert().values(
-                    tenant_id=scope.tenant_id,
-                    id=i,
-                    did_id=did_id,
-                    version=1,
-                    document=document,
-                    published_at=uow.now,
-                    published_by="test",
-                    note="",
-                )
-            )
-            uow.connection.execute(
-                DidRow.__table__.update().where(DidRow.id == did_id).values(forwarding_version_id=i)
-            )
+            forwarding.publish(uow, scope, did_id, document, "test")
 
     def top_up(self, scope: Scope, amount_micros: int) -> None:
         with self.units.begin() as uow:
@@ -230,6 +212,24 @@ class World:
         call_sid = self.carrier.place_call(from_, to, CallerScript(**script))
         self.carrier.run_for(seconds)
         return call_sid
+
+    def post(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        signature: str | None = None,
+        **request: Any,
+    ) -> TestResponse:
+        """A request of the carrier's, written by hand; signed unless a signature is given.
+        `path` with its query, as on the wire; further arguments are the test client's."""
+        form = {"AccountSid": self.settings.twilio_account_sid, **(params or {})}
+        if signature is None:
+            signature = sign(
+                self.settings.twilio_auth_token, f"{self.settings.public_url}{path}", form
+            )
+        headers = {"X-Twilio-Signature": signature, **request.pop("headers", {})}
+        return self.app.test_client().post(path, data=form, headers=headers, **request)
 
     def settle(self) -> int:
         return settlement.drain(self.units).legs

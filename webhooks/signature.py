@@ -40,9 +40,13 @@ class Signature:
         path = raw_path(request)
         if not path.startswith("/"):
             return False
+        url = self._public_url + path
         try:
             # The MultiDict itself: a plain dict would lose repeated keys (twilio-python#613).
-            return bool(self._validator.validate(self._public_url + path, form, signature))
+            if self._validator.validate(url, form, signature):
+                return True
+            # Once more over the URL as it is: `validate` rebuilds it, and loses a bare "?".
+            return hmac.compare_digest(self._validator.compute_signature(url, form), signature)
         except (TypeError, ValueError, UnicodeError):
             return False
 
