@@ -1,6 +1,7 @@
 """The carrier through Twilio's REST API and its own client library."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,6 +34,8 @@ RECORDING_BYTES_MAX = 32 * 1024 * 1024  # an hour of 8 kHz WAV is 58 MB; voicema
 PAGE_SIZE = 1000  # the most that one page holds: twilio.com/docs/usage/twilios-response
 NOT_FOUND = 404
 CALL_NOT_IN_PROGRESS = 21220  # twilio.com/docs/api/errors/21220
+
+BUSY = "The carrier is out of order: try again in a minute."
 
 # What people can act on; anything else shows the carrier's own sentence.
 WORDS = {
@@ -207,22 +210,38 @@ def _asking(deed: str, *, changes: bool = False) -> Iterator[None]:
         outcome = "done"
     except ProviderError:
         raise
-    except TwilioRestException as error:
-        if error.status >= 500 and changes:
+    except TwilioException as error:
+        status, code, said = _answer(error)
+        if changes and status not in range(400, 500):
             outcome = "unknown"
-            raise OutcomeUnknown(f"The carrier answered {error.status} to {deed}.") from error
+            raise OutcomeUnknown(
+                f"The carrier's answer to {deed} was {status or 'lost'}."
+            ) from error
         raise ProviderError(
-            WORDS.get(error.code or 0, f"The carrier says: {error.msg}"),
-            permanent=error.status < 500 and error.status != TOO_MANY_REQUESTS,
-            code=error.code or (20404 if error.status == NOT_FOUND else None),
+            WORDS.get(code or 0, f"The carrier says: {said}" if said else BUSY),
+            permanent=status in range(400, 500) and status != TOO_MANY_REQUESTS,
+            code=code or (20404 if status == NOT_FOUND else None),
         ) from error
-    except (RequestException, TwilioException) as error:
+    except RequestException as error:
         if changes and not _never_sent(error):
             outcome = "unknown"
             raise OutcomeUnknown(f"The carrier's answer to {deed} was lost.") from error
         raise ProviderError("The carrier cannot be reached.", permanent=False) from error
     finally:
         CARRIER_REQUESTS.labels(deed, outcome).inc()
+
+
+def _answer(error: TwilioException) -> tuple[int, int | None, str]:
+    """Status, Twilio's own code and its words. A list that is refused comes as a bare exception
+    with the response inside (twilio 9.13, base/page.py), everything else as a REST exception."""
+    if isinstance(error, TwilioRestException):
+        return error.status, error.code, error.msg
+    response: Any = error.args[1] if len(error.args) > 1 else None
+    try:
+        body = json.loads(response.text)
+        return response.status_code, body.get("code"), str(body.get("message", ""))
+    except (AttributeError, ValueError):
+        return getattr(response, "status_code", 0), None, ""
 
 
 def _never_sent(error: Exception) -> bool:

@@ -21,9 +21,11 @@ __all__ = [
     "authenticate_login",
     "change_password",
     "create_login",
+    "find_login",
     "list_logins",
     "login_by_id",
     "principal_of",
+    "reset_password",
 ]
 
 PASSWORD_LENGTH_MIN = 10
@@ -97,6 +99,25 @@ def change_password(uow: UnitOfWork, login_id: uuid.UUID, *, current: str, new: 
     changed = login_by_id(uow, login_id)
     assert changed is not None
     return changed
+
+
+def reset_password(uow: UnitOfWork, email: str, new: str, actor: str) -> Login:
+    """By staff, for somebody who forgot theirs; ends that person's sessions."""
+    found = logins.find_by_email(uow.connection, email.strip().lower())
+    if found is None:
+        raise NotFound("log-in", email)
+    login = found[0]
+    errors = _password_complaints("/password", new, login.email)
+    if errors:
+        raise Invalid(errors)
+    logins.set_password(uow.connection, login.id, HASHER.hash(new), end_sessions=True)
+    audit.note(uow, login.scope, actor, "login.password_reset", login.id, email=login.email)
+    return login
+
+
+def find_login(uow: UnitOfWork, email: str) -> Login | None:
+    found = logins.find_by_email(uow.connection, email.strip().lower())
+    return None if found is None else found[0]
 
 
 def login_by_id(uow: UnitOfWork, login_id: uuid.UUID) -> Login | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
+from billing.catalogue import CARRIER_COST, load_catalogue
 from billing.tariffs import Plan, PlanInvalid, parse_plan
 from gateway.services import audit
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
@@ -64,6 +65,20 @@ def publish_plan(
     )
     audit.note(uow, None, actor, "plan.published", code, version=number)
     return plan_version(uow.connection, id)
+
+
+def publish_catalogue(uow: UnitOfWork, actor: str) -> tuple[str, ...]:
+    """Publish what ships with the product and was never published here; the codes that were.
+
+    A plan that exists is left alone: the operator may have changed its prices.
+    """
+    added = []
+    for code, document in load_catalogue().items():
+        if plans.latest_of(uow.connection, code) is None:
+            kind: Kind = "carrier" if code == CARRIER_COST else "retail"
+            publish_plan(uow, code, document, actor, kind)
+            added.append(code)
+    return tuple(added)
 
 
 def plan_version(connection: Connection, id: uuid.UUID) -> PlanVersion:

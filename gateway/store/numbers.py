@@ -231,15 +231,20 @@ def add_order(connection: Connection, order: NumberOrder) -> NumberOrder:
         .values({name: getattr(order, name) for name in NumberOrder.__dataclass_fields__})
         .on_conflict_do_nothing()
     )
-    return NumberOrder(
-        *connection.execute(
-            _ORDERS.where(
-                NumberOrderRow.tenant_id == order.tenant_id,
-                NumberOrderRow.account_id == order.account_id,
-                NumberOrderRow.idempotency_key == order.idempotency_key,
-            )
-        ).one()
-    )
+    first = find_order(connection, order.scope, order.idempotency_key)
+    assert first is not None, "it was just inserted, or stood there before"
+    return first
+
+
+def find_order(connection: Connection, scope: Scope, idempotency_key: str) -> NumberOrder | None:
+    row = connection.execute(
+        _ORDERS.where(
+            NumberOrderRow.tenant_id == scope.tenant_id,
+            NumberOrderRow.account_id == scope.account_id,
+            NumberOrderRow.idempotency_key == idempotency_key,
+        )
+    ).first()
+    return None if row is None else NumberOrder(*row)
 
 
 def lock_order(connection: Connection, tenant_id: uuid.UUID, order_id: uuid.UUID) -> NumberOrder:

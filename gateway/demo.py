@@ -1,0 +1,365 @@
+"""The demo: accounts, log-ins and numbers to look at, in sandbox mode only.
+
+Every step looks first whether it was done, so that a second start adds nothing and a start that
+was cut short is completed by the next. Calls are not invented here: the sandbox carrier's traffic
+makes them through the same webhooks as real ones.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import requests
+
+from billing.money import MICROS
+from gateway import bootstrap
+from gateway.config import Settings
+from gateway.embedded.process import CannotStart
+from gateway.providers.telephony import ProviderError
+from gateway.runtime import Runtime
+from gateway.services import accounts, forwarding, ledger, logins, numbers, plans
+from gateway.services.accounts import Account, NewAccount
+from gateway.services.numbers import Number
+from gateway.store import numbers as number_store
+from gateway.store.base import Scope
+from gateway.uow import UnitOfWork
+
+ACTOR = "demo"
+OLGA = "olga@ringledger.example"
+CARRIER_WAIT_SECONDS = 20.0
+OFFICE, MOBILE, WEST, EAST = "+14155550101", "+14155550102", "+13105550103", "+12125550104"
+WORKSHOP = "+13125550105"
+
+
+def _ring(*addresses: str, pattern: str = "simultaneous", **more: Any) -> dict[str, Any]:
+    targets = [{"type": "number", "address": address} for address in addresses]
+    return {"pattern": pattern, "targets": targets, **more}
+
+
+def _voicemail(words: str) -> dict[str, Any]:
+    return {"pattern": "voicemail", "say": words}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoNumber:
+    key: str
+    number_type: str
+    area_code: str
+    label: str
+    source: str
+    plan: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAccount:
+    name: str
+    email: str
+    person: str
+    plan_code: str
+    funds_micros: int
+    low_balance_micros: int
+    time_zone: str
+    about: str
+    numbers: tuple[DemoNumber, ...]
+
+
+FRONT_DESK = DemoNumber(
+    key="demo-front-desk",
+    number_type="local",
+    area_code="415",
+    label="Front desk",
+    source="Google Ads",
+    plan=_ring(
+        OFFICE,
+        MOBILE,
+        otherwise=_voicemail("You have reached Acme. Please leave a message after the tone."),
+    ),
+)
+NEW_YORK = DemoNumber(
+    key="demo-new-york",
+    number_type="local",
+    area_code="212",
+    label="New York campaign",
+    source="Radio",
+    plan={
+        "pattern": "hours",
+        "time_zone": "America/New_York",
+        "open": [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "08:00", "to": "18:00"}],
+        "holidays": "US-NY",
+        "then": _ring(
+            EAST, OFFICE, pattern="sequential", otherwise=_voicemail("All lines are busy.")
+        ),
+        "otherwise": _voicemail("Our office is closed. Please leave a message."),
+    },
+)
+HOTLINE = DemoNumber(
+    key="demo-hotline",
+    number_type="toll-free",
+    area_code="",
+    label="National hotline",
+    source="TV",
+    plan={
+        "pattern": "geographic",
+        "rules": [
+            {"states": ["CA", "NV", "OR", "WA"], "then": _ring(WEST, OFFICE)},
+            {"countries": ["CA"], "then": _ring(MOBILE)},
+        ],
+        "otherwise": {
+            "pattern": "nearest",
+            "offices": [
+                {"postal_code": "94105", "country": "US", "then": _ring(OFFICE)},
+                {"postal_code": "10001", "country": "US", "then": _ring(EAST)},
+            ],
+            "otherwise": _ring(OFFICE, otherwise=_voicemail("Please leave a message.")),
+        },
+    },
+)
+LAS_VEGAS = DemoNumber(
+    key="demo-las-vegas",
+    number_type="local",
+    area_code="702",
+    label="Las Vegas",
+    source="Billboards",
+    plan={
+        "pattern": "say",
+        "text": "Thank you for calling Acme.",
+        "then": {
+            "pattern": "sequential",
+            "targets": [
+                {
+                    "type": "number",
+                    "address": MOBILE,
+                    "ring_seconds": 15,
+                    "whisper": "A call from the Las Vegas billboard.",
+                    "confirm": True,
+                },
+                {"type": "number", "address": WEST, "ring_seconds": 20},
+            ],
+            "otherwise": _voicemail("Please leave a message."),
+        },
+    },
+)
+SHOP = DemoNumber(
+    key="demo-workshop",
+    number_type="local",
+    area_code="312",
+    label="Workshop",
+    source="Flyers",
+    plan=_ring(WORKSHOP, otherwise=_voicemail("Bolt here, please leave a message.")),
+)
+CAST = (
+    DemoAccount(
+        name="Acme",
+        email="ann@acme.example",
+        person="Ann",
+        plan_code="payg",
+        funds_micros=250 * MICROS,
+        low_balance_micros=20 * MICROS,
+        time_zone="America/Los_Angeles",
+        about="a business with money on its account",
+        numbers=(FRONT_DESK, NEW_YORK, HOTLINE, LAS_VEGAS),
+    ),
+    DemoAccount(
+        name="Bolt",
+        email="bob@bolt.example",
+        person="Bob",
+        plan_code="payg_cut",
+        funds_micros=4 * MICROS,
+        low_balance_micros=2 * MICROS,
+        time_zone="America/Chicago",
+        about="nearly empty: its number falls silent soon, until a top-up",
+        numbers=(SHOP,),
+    ),
+)
+
+
+def seed(settings: Settings) -> tuple[str, ...]:
+    """What `ringledger up` does before anybody logs in; the lines to show on the screen."""
+    runtime = bootstrap.build_runtime(settings)
+    try:
+        with runtime.units.begin() as uow:
+            plans.publish_catalogue(uow, "release")
+        if not settings.sandbox:
+            return ()
+        password = _password(settings.var_dir)
+        _wait_for_carrier(settings)
+        for one in CAST:
+            _account(runtime, one, password)
+        with runtime.units.begin() as uow:
+            _login(uow, None, OLGA, "Olga", password, "ops")
+        _reconnect_numbers(runtime)
+        return _welcome(settings, password)
+    finally:
+        runtime.units.engine.dispose()
+
+
+def _account(runtime: Runtime, one: DemoAccount, password: str) -> None:
+    with runtime.units.begin() as uow:
+        login = logins.find_login(uow, one.email)
+        scope = login.scope if login else _open(uow, one).scope
+        assert scope is not None
+        _login(uow, scope, one.email, one.person, password, "owner")
+        ledger.top_up(
+            uow,
+            scope,
+            amount_micros=one.funds_micros,
+            method="manual",
+            reason="Demo money",
+            actor=ACTOR,
+            idempotency_key="demo-funds",
+        )
+    for wanted in one.numbers:
+        _number(runtime, scope, wanted)
+
+
+def _open(uow: UnitOfWork, one: DemoAccount) -> Account:
+    account = accounts.create_account(
+        uow,
+        NewAccount(
+            name=one.name,
+            billing_email=one.email,
+            plan_code=one.plan_code,
+            time_zone=one.time_zone,
+        ),
+        ACTOR,
+    )
+    changes = {"low_balance_micros": one.low_balance_micros}
+    return accounts.update_account(uow, account.scope, changes, ACTOR)
+
+
+def _login(
+    uow: UnitOfWork,
+    scope: Scope | None,
+    email: str,
+    name: str,
+    password: str,
+    role: Literal["owner", "ops"],
+) -> None:
+    if logins.find_login(uow, email) is None:
+        logins.create_login(
+            uow, scope, email=email, name=name, password=password, role=role, actor=ACTOR
+        )
+    elif logins.authenticate_login(uow, email, password) is None:
+        # VAR_DIR was emptied and the database was not: what the screen shows must work.
+        logins.reset_password(uow, email, password, ACTOR)
+
+
+def _number(runtime: Runtime, scope: Scope, wanted: DemoNumber) -> None:
+    with runtime.units.read() as uow:
+        order = number_store.find_order(uow.connection, scope, wanted.key)
+    e164 = order.e164 if order else _offer(runtime, scope, wanted)
+    if e164 is None or (order is not None and order.state == "failed"):
+        return
+    bought = numbers.order_number(
+        runtime.units,
+        runtime.telephony,
+        runtime.links,
+        scope,
+        e164=e164,
+        label=wanted.label,
+        source=wanted.source,
+        actor=ACTOR,
+        idempotency_key=wanted.key,
+    )
+    with runtime.units.begin() as uow:
+        if not forwarding.versions(uow, scope, bought.id, limit=1):
+            forwarding.publish(uow, scope, bought.id, wanted.plan, ACTOR, note="Demo")
+
+
+def _offer(runtime: Runtime, scope: Scope, wanted: DemoNumber) -> str | None:
+    """The first number on sale; None for an account that cannot buy any more."""
+    with runtime.units.read() as uow:
+        account = accounts.get_account(uow, scope)
+        plan = plans.plan_version(uow.connection, account.plan_version_id).plan
+    if account.status != "active":
+        return None
+    offered = numbers.search_available(
+        runtime.telephony,
+        plan,
+        number_type=wanted.number_type,
+        area_code=wanted.area_code,
+        limit=1,
+    )
+    return offered[0].e164 if offered else None
+
+
+def _reconnect_numbers(runtime: Runtime) -> None:
+    """Every number points at this installation, also after a move to another port, and after the
+    sandbox carrier lost its memory (then it gets the number anew)."""
+    for number in _all_numbers(runtime):
+        urls = runtime.links.number(number.tenant_id)
+        try:
+            found = runtime.telephony.find_number(e164=number.e164)
+            if found is None:
+                found = runtime.telephony.buy_number(
+                    number.e164, friendly_name=str(number.id), urls=urls
+                )
+            elif found.urls != urls:
+                runtime.telephony.update_number(found.sid, urls)
+        except ProviderError as failure:
+            raise CannotStart(f"{number.e164} cannot be connected: {failure.words}") from failure
+        if found.sid != number.carrier_sid:
+            with runtime.units.begin() as uow:
+                number_store.change(
+                    uow.connection, number.scope, number.id, {"carrier_sid": found.sid}
+                )
+
+
+def _all_numbers(runtime: Runtime) -> list[Number]:
+    found: list[Number] = []
+    with runtime.units.read() as uow:
+        page = accounts.list_accounts(uow, limit=200)
+        while page:
+            for account in page:
+                found.extend(numbers.list_numbers(uow, account.scope))
+            page = accounts.list_accounts(uow, after=page[-1].id, limit=200)
+    return found
+
+
+def _password(var_dir: Path) -> str:
+    """Made once and kept beside the other secrets: the same installation may get real
+    credentials later, and a password that everybody knows would still be in its database."""
+    path = var_dir / "secrets" / "demo_password"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(f"ring-{secrets.token_hex(5)}\n", encoding="ascii")
+    return path.read_text(encoding="ascii").strip()
+
+
+def _wait_for_carrier(settings: Settings) -> None:
+    url = (
+        f"{settings.twilio_api_url}/2010-04-01/Accounts/{settings.twilio_account_sid}/Balance.json"
+    )
+    auth = (settings.twilio_account_sid, settings.twilio_auth_token)
+    ends_at = time.monotonic() + CARRIER_WAIT_SECONDS
+    while True:
+        try:
+            if requests.get(url, auth=auth, timeout=2).status_code == 200:
+                return
+        except requests.RequestException:
+            pass
+        if time.monotonic() > ends_at:
+            raise CannotStart(
+                f"The sandbox carrier at {settings.twilio_api_url} does not answer: "
+                "the reason is in the newest lines of VAR_DIR/log/carrier.log."
+            )
+        time.sleep(0.05)
+
+
+def _welcome(settings: Settings, password: str) -> tuple[str, ...]:
+    people = [(one.email, f"{one.name}, {one.about}") for one in CAST]
+    people.append((OLGA, "staff: the console is at /ops"))
+    width = max(len(email) for email, _ in people)
+    return (
+        "",
+        f"Log in (password {password}):",
+        *(f"  {email:<{width}}  {about}" for email, about in people),
+        "",
+        "Try: watch calls arrive under Calls, open one, and ask why it cost what it cost.",
+        "     Change a number's forwarding, and ask what would happen at night.",
+        "     In another terminal: ringledger simulate storm --calls 50",
+        "",
+    )
