@@ -1,7 +1,7 @@
 """`ringledger up`: everything that the product needs, on one machine, in one terminal.
 
-Order: the lock on VAR_DIR, the ports, PostgreSQL, Valkey, migrations, the sandbox carrier and its
-demo, web, workers, clock. When `/readyz` says ok, the address and the log-ins are printed. Each
+Order: the lock on VAR_DIR, the ports, PostgreSQL, Valkey, web, migrations, the sandbox carrier and
+its demo, clock, workers. When `/readyz` says ok, the address and the log-ins are printed. Each
 process writes to `VAR_DIR/log/<name>.log`; the screen keeps what a person has to know.
 """
 
@@ -40,29 +40,34 @@ def up(settings: Settings) -> int:
     """Run the product until a signal or a hopeless failure; answer the exit code."""
     return run(
         settings,
-        prepare=lambda: _prepare(settings),
-        carrier=_carrier_specs(settings),
+        web=web_specs(settings),
+        migrate=lambda: _migrate(settings),
+        carrier=carrier_specs(settings),
         seed=lambda: _seed(settings),
-        serving=serving_specs(settings),
-        working=working_specs(settings),
-        ready=lambda: _answers_ok(f"{_local_url(settings)}/readyz"),
+        clock=clock_specs(settings),
+        workers=lambda: worker_specs(settings),
+        ready=lambda: answers_ok(f"{_local_url(settings)}/readyz"),
     )
 
 
 def run(
     settings: Settings,
     *,
-    prepare: Callable[[], None],
+    web: Sequence[ProcessSpec],
+    migrate: Callable[[], None],
     carrier: Sequence[ProcessSpec],
     seed: Callable[[], Sequence[str]],
-    serving: Sequence[ProcessSpec],
-    working: Sequence[ProcessSpec],
+    clock: Sequence[ProcessSpec],
+    workers: Callable[[], Sequence[ProcessSpec]],
     ready: Callable[[], bool],
     say: Say | None = None,
 ) -> int:
-    """The order of a start and of its end, whatever the processes are. `seed` answers the lines
-    to show at the end. `serving` is what `ready` waits for; `working` comes after, so that on a
-    small machine loading the workers does not keep the first call waiting."""
+    """The order of a start and of its end, whatever the processes are.
+
+    Web loads its code while the schema is brought up to date, and workers load theirs when
+    `ready` has been reached: on two cores everything at once is slower than one by one. `seed`
+    answers the lines to show at the end.
+    """
     tell = say or (lambda line: print(line, flush=True))
     started_at = time.monotonic()
     try:
@@ -73,13 +78,15 @@ def run(
             with Supervisor(tell, wanted=_make_still_wants_us()) as supervisor:
                 try:
                     _start_servers(settings, supervisor, tell)
-                    _step(supervisor, tell, "Bringing the database up to date", prepare)
+                    _empty_metrics(settings.var_dir / "metrics")
+                    supervisor.start(*web)
+                    _step(supervisor, tell, "Bringing the database up to date", migrate)
                     supervisor.start(*carrier)
-                    welcome = _step(supervisor, tell, "Checking accounts and plans", seed)
+                    welcome = _step(supervisor, tell, "Checking plans and accounts", seed)
                     tell("Starting web, clock and workers …")
-                    supervisor.start(*serving)
+                    supervisor.start(*clock)
                     _wait_until(ready, supervisor)
-                    supervisor.start(*working)
+                    supervisor.start(*workers())
                 except Stopped:
                     tell("Stopped before the start was complete.")
                     return 0
@@ -96,18 +103,38 @@ def run(
         return 1
 
 
-def serving_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
-    """Web, and exactly one clock."""
+def web_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
     conf = str(ROOT / "gunicorn.conf.py")
-    return (
-        _python(settings, "web", "gunicorn", "-c", conf, "--pythonpath", str(ROOT), "wsgi:app"),
-        _python(settings, "clock", "workers", "clock"),
+    web = ("gunicorn", "-c", conf, "--pythonpath", str(ROOT), "wsgi:app")
+    return (_python(settings, "web", *web),)
+
+
+def carrier_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
+    """The sandbox carrier, only without Twilio credentials and without another carrier's URL."""
+    if not settings.runs_carrier:
+        return ()
+    carrier = _python(
+        settings,
+        "carrier",
+        "gateway.sandbox",
+        SANDBOX_HOST="127.0.0.1",
+        SANDBOX_PORT=str(settings.sandbox_port),
+        SANDBOX_DIR=str(settings.sandbox_dir),
+        SANDBOX_TRAFFIC=str(settings.sandbox_traffic),
+        TWILIO_ACCOUNT_SID=settings.twilio_account_sid,
+        TWILIO_AUTH_TOKEN=settings.twilio_auth_token,
     )
+    return (carrier,)
 
 
-def working_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
-    """One worker process per queue: one that serves several can lose a job (rq#2061)."""
-    from gateway.queues import QUEUES
+def clock_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
+    """Exactly one."""
+    return (_python(settings, "clock", "workers", "clock"),)
+
+
+def worker_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
+    """One process per queue: one that serves several can lose a job (rq#2061)."""
+    from gateway.queues import QUEUES  # loads RQ, which the start need not wait for
 
     return tuple(_python(settings, f"worker_{queue}", "workers", queue) for queue in QUEUES)
 
@@ -218,7 +245,7 @@ def _wait_until(ready: Callable[[], bool], supervisor: Supervisor) -> None:
         supervisor.pause(0.05)
 
 
-def _answers_ok(url: str) -> bool:
+def answers_ok(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)
@@ -264,12 +291,13 @@ def _make_still_wants_us() -> Callable[[], bool]:
     return wanted
 
 
-def _prepare(settings: Settings) -> None:
-    """An empty folder for counters (those of dead processes would count for ever), and the
-    schema as this release wants it."""
-    metrics = settings.var_dir / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir()
+def _empty_metrics(folder: Path) -> None:
+    """Counters of processes that are gone would count for ever."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+
+
+def _migrate(settings: Settings) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from gateway import db
@@ -282,24 +310,6 @@ def _prepare(settings: Settings) -> None:
             f"The database could not be brought up to date ({first_line}): "
             "its user must own the database, and the database must be this product's alone."
         ) from error
-
-
-def _carrier_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
-    """The sandbox carrier, only without Twilio credentials and without another carrier's URL."""
-    if not settings.runs_carrier:
-        return ()
-    carrier = _python(
-        settings,
-        "carrier",
-        "gateway.sandbox",
-        SANDBOX_HOST="127.0.0.1",
-        SANDBOX_PORT=str(settings.sandbox_port),
-        SANDBOX_DIR=str(settings.sandbox_dir),
-        SANDBOX_TRAFFIC=str(settings.sandbox_traffic),
-        TWILIO_ACCOUNT_SID=settings.twilio_account_sid,
-        TWILIO_AUTH_TOKEN=settings.twilio_auth_token,
-    )
-    return (carrier,)
 
 
 def _seed(settings: Settings) -> Sequence[str]:

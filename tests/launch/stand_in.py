@@ -3,16 +3,15 @@
     python stand_in.py web [forker] [dies-once] [dies-always]
 
 `web` answers on PORT; `forker` has a child in a session of its own, as an RQ worker has;
-`dies-once` and `dies-always` end with code 3.
+`dies-once` and `dies-always` end with code 1. `product` instead of all these: the real web,
+carrier, clock and workers, on an installation without accounts.
 """
 
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
-from gateway import up
-from gateway.config import SettingsInvalid, load_settings
+from gateway import db, up
+from gateway.config import Settings, SettingsInvalid, load_settings
 from gateway.embedded.process import ProcessSpec
 
 WEB = """
@@ -51,11 +50,8 @@ def main(names: list[str]) -> int:
         print(*error.problems, sep="\n", file=sys.stderr)
         return 1
 
-    def ready() -> bool:
-        try:
-            return urllib.request.urlopen(settings.public_url, timeout=1).status == 200
-        except (urllib.error.URLError, OSError):
-            return False
+    if names == ["product"]:
+        return product(settings)
 
     specs = [
         ProcessSpec(
@@ -67,12 +63,26 @@ def main(names: list[str]) -> int:
     ]
     return up.run(
         settings,
-        prepare=lambda: None,
+        migrate=lambda: None,
         carrier=(),
         seed=lambda: ("Log in as nobody.",),
-        serving=[spec for spec in specs if spec.name == "web"],
-        working=[spec for spec in specs if spec.name != "web"],
-        ready=ready,
+        web=[spec for spec in specs if spec.name == "web"],
+        clock=(),
+        workers=lambda: [spec for spec in specs if spec.name != "web"],
+        ready=lambda: up.answers_ok(settings.public_url),
+    )
+
+
+def product(settings: Settings) -> int:
+    return up.run(
+        settings,
+        web=up.web_specs(settings),
+        migrate=lambda: db.upgrade(settings.database_url),
+        carrier=up.carrier_specs(settings),
+        seed=lambda: (),
+        clock=up.clock_specs(settings),
+        workers=lambda: up.worker_specs(settings),
+        ready=lambda: up.answers_ok(f"{settings.public_url}/readyz"),
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -16,6 +18,7 @@ import pytest
 import redis
 
 from gateway.config import embedded_database_url, embedded_redis_url
+from gateway.up import answers_ok
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 REPOSITORY = STAND_IN.parent.parent.parent
@@ -35,6 +38,7 @@ class Launched:
     ) -> None:
         self.var_dir = var_dir
         self.output = output
+        self.port = port
         clean = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL")}
         command = (sys.executable, str(STAND_IN), *names)
         with output.open("wb") as screen:
@@ -58,7 +62,9 @@ class Launched:
             self.process.stdin.close()
 
     def says(self, words: str, seconds: float = 30.0) -> bool:
-        return _soon(lambda: words in self.output.read_text(), seconds)
+        """Has it said so before it ended or the time was up?"""
+        _soon(lambda: words in self.output.read_text() or self.process.poll() is not None, seconds)
+        return words in self.output.read_text()
 
     def descendants(self) -> set[int]:
         found, edge = set(), {self.process.pid}
@@ -68,12 +74,23 @@ class Launched:
         return found
 
     def pid_of(self, words: str) -> int:
-        (pid,) = [
-            pid
-            for pid in _children(self.process.pid)
-            if words in Path(f"/proc/{pid}/cmdline").read_text()
-        ]
+        (pid,) = self.pids_of(words)
         return pid
+
+    def pids_of(self, words: str) -> list[int]:
+        """Children with these words on their command line, by now past the tether."""
+
+        def line(pid: int) -> str:
+            with contextlib.suppress(OSError):
+                return Path(f"/proc/{pid}/cmdline").read_text()
+            return ""
+
+        lines = {pid: line(pid) for pid in _children(self.process.pid)}
+        return [pid for pid, text in lines.items() if words in text and "tether" not in text]
+
+    def runs(self, words: str, *, other_than: int = 0) -> bool:
+        pids = self.pids_of(words)
+        return len(pids) == 1 and pids != [other_than]
 
 
 def _children(pid: int) -> set[int]:
@@ -101,9 +118,14 @@ def _soon(check: Callable[[], bool], seconds: float = 15.0) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Free together with the next one (the carrier's), and outside the range from which the
+    kernel takes ports for connections."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as next_one:
+            one.bind(("127.0.0.1", port))
+            next_one.bind(("127.0.0.1", port + 1))
+            return port
 
 
 @pytest.fixture
@@ -210,6 +232,25 @@ def test_what_was_acknowledged_survives_the_kill_of_both_servers(
 
     assert _soon(kept)
     valkey.close()
+
+
+@pytest.mark.faults
+def test_the_product_survives_the_kill_of_any_one_of_its_processes(
+    launch: Callable[..., Launched],
+) -> None:
+    launched = launch("product")
+    assert launched.says("Ringledger is ready", 60), launched.output.read_text()
+    for program in ("gunicorn", "gateway.sandbox", "workers\0clock", "workers\0settle"):
+        assert _soon(partial(launched.runs, program)), program
+        killed = launched.pid_of(program)
+        os.kill(killed, signal.SIGKILL)
+        assert _soon(partial(launched.runs, program, other_than=killed)), program
+    ready = f"http://127.0.0.1:{launched.port}/readyz"
+    assert _soon(lambda: answers_ok(ready), 40), launched.output.read_text()
+    below = launched.descendants()
+    launched.process.send_signal(signal.SIGINT)
+    assert launched.process.wait(40) == 0
+    assert not _alive(below)
 
 
 def test_a_child_that_dies_is_started_again_and_the_reason_is_shown(
