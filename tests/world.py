@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +24,7 @@ from billing.catalogue import CARRIER_COST, load_catalogue
 from billing.ledger import fingerprint
 from gateway import db
 from gateway.app import create_app
-from gateway.config import Settings
+from gateway.config import Settings, load_settings
 from gateway.links import PublicLinks
 from gateway.providers.mail import SandboxMailer
 from gateway.providers.twilio_rest import TwilioTelephony
@@ -283,6 +284,18 @@ class World:
         for proof in proofs:
             assert proof.report.ok, proof.report.fault
             assert sum(proof.report.balances.values()) == 0
+
+
+def settings_for(database_url: str, redis_url: str, var_dir: Path) -> Settings:
+    """Sandbox settings; nothing of the developer's environment."""
+    return load_settings(
+        {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "VAR_DIR": str(var_dir),
+            "PUBLIC_URL": "http://gateway.test",
+        }
+    )
 
 
 @contextmanager

@@ -26,6 +26,7 @@ SECONDS: Final = re.compile(r"[0-9]{1,6}")
 SEQUENCE: Final = re.compile(r"[0-9]{1,4}")
 TENANT: Final = re.compile(r"[0-9a-f]{32}")
 SECONDS_MAX: Final = 86_400  # the longest call that Twilio allows: TWILIO.md 2.1
+CLOCKS_APART_MAX: Final = dt.timedelta(days=1)  # the carrier's and ours
 TEXT_MAX: Final = 1_600
 CURSOR_MAX: Final = 512
 DIAL_STATUSES: Final = frozenset(
@@ -103,7 +104,7 @@ def leg_event(form: Form, *, now: dt.datetime, cursor: str = "", source: str = "
         leg_sid=call_sid(form.get("CallSid")),
         status=status,
         seconds=_seconds(form, "CallDuration") if status in TERMINAL else 0,
-        at=_timestamp(form) or now,
+        at=_timestamp(form, now=now),
         to_address=address,
         target_kind=kind,
         cursor=cursor,
@@ -188,13 +189,14 @@ def _seconds(form: Form, field: str) -> int:
     return int(text)
 
 
-def _timestamp(form: Form) -> dt.datetime | None:
-    """The carrier's own clock (RFC 2822); None where it sent none, or nonsense."""
+def _timestamp(form: Form, *, now: dt.datetime) -> dt.datetime:
+    """The carrier's own clock (RFC 2822); ours where it sent none, nonsense, or a moment so far
+    away that a call would seem to end in another year."""
     text = form.get("Timestamp", "")
     try:
-        parsed = parsedate_to_datetime(text) if text else None
-    except (TypeError, ValueError):
-        return None
-    if parsed is None or parsed.tzinfo is None:
-        return None
+        parsed = parsedate_to_datetime(text) if text else now
+        if parsed.tzinfo is None or abs(parsed - now) > CLOCKS_APART_MAX:
+            return now
+    except (TypeError, ValueError, OverflowError):
+        return now
     return parsed.astimezone(dt.UTC)
