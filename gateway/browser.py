@@ -43,6 +43,7 @@ def guard(blueprint: Blueprint, roles: Container[str], public: Container[str] = 
 
     @blueprint.record_once
     def _install(state: BlueprintSetupState) -> None:
+        assert isinstance(state.app, Flask)
         install(state.app)
 
     @blueprint.before_request

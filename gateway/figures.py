@@ -20,11 +20,17 @@ MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
 EXACT = "¤#,##0.00####"  # every micro that is not zero is shown
 RATE = "¤#,##0.0000##"
+COLUMN = "¤#,##0.000000"
 
 
 def money(micros: int | None, currency: str) -> str:
     """The exact amount: "$49.930834"; a real minus sign before the currency."""
     return _currency(micros, currency, EXACT)
+
+
+def money_column(micros: int | None, currency: str) -> str:
+    """The exact amount with all six places, so that a column of amounts lines up."""
+    return _currency(micros, currency, COLUMN)
 
 
 def rate(micros: int | None, currency: str) -> str:
@@ -115,6 +121,7 @@ def install(app: Flask) -> None:
     filters: dict[str, Any] = {
         "money": money,
         "money_short": money_short,
+        "money_column": money_column,
         "rate": rate,
         "count": count,
         "seconds": seconds,

@@ -1,5 +1,7 @@
 """The statement: every line that moved the balance, each with its explanation."""
 
+from typing import Any
+
 from flask import render_template, request, url_for
 
 from gateway import runtime
@@ -21,7 +23,7 @@ def billing() -> str:
     kind = request.args.get("kind", "")
     kind = kind if kind in KINDS else ""
     after = request.args.get("after")
-    kept = {"kind": kind} if kind else {}
+    kept: dict[str, Any] = {"kind": kind} if kind else {}
     with runtime.current().units.read() as uow:
         page = statement.list_postings(uow, scope(), after, PAGE, KINDS[kind])
     return render_template(

@@ -36,7 +36,7 @@ def calls() -> str:
     with runtime.current().units.read() as uow:
         page = call_log.list_calls(uow, scope(), asked.filter, after, PAGE)
         owned = numbers.list_numbers(uow, scope())
-    kept = {name: value for name, value in asked.fields.items() if value}
+    kept: dict[str, Any] = {name: value for name, value in asked.fields.items() if value}
     return render_template(
         "web/calls.html",
         section="calls",

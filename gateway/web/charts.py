@@ -12,7 +12,7 @@ HEIGHT = 200
 LEFT = 34  # room for the scale
 TOP = 8
 BOTTOM = 22  # room for the days
-LABELS_MAX = 10
+LABEL_WIDTH = 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,17 @@ class BarChart:
     lines: tuple[Line, ...]
     legend: tuple[tuple[str, str], ...]
     axis: str
-    width: int = WIDTH
+    width: int
     height: int = HEIGHT
     left: int = LEFT
 
 
-def calls_per_day(days: Sequence[DayUsage]) -> BarChart:
+def calls_per_day(days: Sequence[DayUsage], width: int = WIDTH) -> BarChart:
     """Answered calls below, missed ones on top."""
     top = scale_top(max((day.calls for day in days), default=0))
     inner = HEIGHT - TOP - BOTTOM
-    slot = (WIDTH - LEFT) / max(len(days), 1)
-    every = -(-len(days) // LABELS_MAX)
+    slot = (width - LEFT) / max(len(days), 1)
+    every = -(-len(days) // (width // LABEL_WIDTH))
     bars = []
     for n, day in enumerate(days):
         answered, missed = inner * day.answered / top, inner * day.missed / top
@@ -83,7 +83,7 @@ def calls_per_day(days: Sequence[DayUsage]) -> BarChart:
         for step in range(5)
     )
     legend = (("answered", _("Answered")), ("missed", _("Missed")))
-    return BarChart(tuple(bars), lines, legend, axis=_("Day"))
+    return BarChart(tuple(bars), lines, legend, axis=_("Day"), width=width)
 
 
 def scale_top(highest: int) -> int:

@@ -12,6 +12,7 @@ from gateway.services.errors import FieldError, Invalid
 from gateway.services.preview import Answer, Preview, Scenario
 from gateway.web import plan_edit, plan_form
 from gateway.web.plan_form import Document
+from gateway.web.prices import MinutePrices
 from routing.describe import outline
 from routing.numbering import InvalidNumber, parse_e164, pretty
 from routing.plans import Step, plan_targets, warnings
@@ -44,13 +45,13 @@ class Draft:
     step: Step | None = None
     errors: Mapping[str, list[str]] = field(default_factory=dict)
     complaints: tuple[tuple[str, str], ...] = ()
-    focus: str = ""
+    focus: str | None = None  # the pointer whose field gets it
     note: str = ""
     problem: str = ""
     typed: ScenarioFields = field(default_factory=ScenarioFields)
     scenario_errors: Mapping[str, list[str]] = field(default_factory=dict)
     preview: Preview | None = None
-    price: Preview | None = None  # of a call that the first phone takes for a minute
+    prices: MinutePrices | None = None
 
     @property
     def outline(self) -> tuple[tuple[int, str], ...]:
@@ -140,12 +141,6 @@ def scenario(draft: Draft, zone: str) -> Scenario | None:
         return None
     answers = tuple(Answer(address, talk_seconds=talk) for address in typed.answers)
     return Scenario(at=at, caller=caller, answers=answers)
-
-
-def usual_call(draft: Draft, now: dt.datetime) -> Scenario:
-    """What the price is shown for: the first phone takes it, for a minute."""
-    answers = tuple(Answer(address, talk_seconds=60) for address, _words in draft.phones[:1])
-    return Scenario(at=now, caller=None, answers=answers)
 
 
 def _instant(text: str, zone: str) -> dt.datetime | None:

@@ -11,13 +11,13 @@ from flask import flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from gateway import browser, runtime
-from gateway.services import forwarding, numbers
+from gateway.services import forwarding, numbers, plans
 from gateway.services.errors import Forbidden, Invalid
 from gateway.services.forwarding import ForwardingVersion
 from gateway.services.numbers import Number
 from gateway.services.preview import Scenario
 from gateway.uow import UnitOfWork
-from gateway.web import drafts, plan_edit, plan_form
+from gateway.web import drafts, plan_edit, plan_form, prices
 from gateway.web.accounts import time_zones
 from gateway.web.blueprint import blueprint, owners_only, principal, scope
 from gateway.web.drafts import Draft
@@ -64,8 +64,9 @@ def rework(number_id: UUID) -> Response | tuple[str, int]:
         published = _publish(number, draft)
         if published is not None:
             return _published(number, published)
-    insisted = verb in drafts.SEEN and bool(draft.complaints)
-    failed = insisted or bool(draft.problem) or bool(draft.scenario_errors)
+    if verb in drafts.SEEN and draft.complaints:
+        draft.problem = draft.problem or _("Not yet: some fields need another look.")
+    failed = bool(draft.problem) or bool(draft.scenario_errors)
     return _page(number, current, draft), 422 if failed else 200
 
 
@@ -129,8 +130,8 @@ def _check(uow: UnitOfWork) -> drafts.Check:
 
 def _price(uow: UnitOfWork, number: Number, draft: Draft) -> None:
     if draft.step is not None:
-        usual = drafts.usual_call(draft, uow.now)
-        draft.price = _what_would_happen(uow, number, draft, usual)
+        tariff = plans.plan_version(uow.connection, g.account.plan_version_id).plan.tariff
+        draft.prices = prices.of_a_minute(draft.step, number, tariff)
 
 
 def _what_would_happen(

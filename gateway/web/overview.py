@@ -7,6 +7,8 @@ from gateway.services import overview as service
 from gateway.web import charts
 from gateway.web.blueprint import blueprint, scope
 
+DAYS_ON_A_PHONE = 14
+
 
 @blueprint.get("/")
 def overview() -> str:
@@ -17,4 +19,5 @@ def overview() -> str:
         section="overview",
         seen=seen,
         chart=charts.calls_per_day(seen.days),
+        narrow_chart=charts.calls_per_day(seen.days[-DAYS_ON_A_PHONE:], width=360),
     )
