@@ -104,8 +104,13 @@ def run(
 
 
 def web_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
-    conf = str(ROOT / "gunicorn.conf.py")
-    web = ("gunicorn", "-c", conf, "--pythonpath", str(ROOT), "wsgi:app")
+    conf = ROOT / "gunicorn.conf.py"
+    if not conf.exists():
+        raise CannotStart(
+            "`ringledger up` runs from a clone: git clone it, then `make run` "
+            "(a server farm runs the lines of the Procfile instead)."
+        )
+    web = ("gunicorn", "-c", str(conf), "--pythonpath", str(ROOT), "wsgi:app")
     return (_python(settings, "web", *web),)
 
 
@@ -313,8 +318,7 @@ def _migrate(settings: Settings) -> None:
 
 
 def _seed(settings: Settings) -> Sequence[str]:
-    if not settings.sandbox:
-        return ()
+    """Plans that are missing, and in sandbox mode the demo's accounts and numbers."""
     from gateway import demo
 
     return demo.seed(settings)
