@@ -57,6 +57,12 @@ class AccountRow(Base):
     created_at: Mapped[dt.datetime]
     suspended_at: Mapped[dt.datetime | None]
     settings: Mapped[dict[str, Any]]
+    legal_name: Mapped[str] = mapped_column(server_default="")  # as on statements
+    address: Mapped[str] = mapped_column(server_default="")
+    vat_id: Mapped[str] = mapped_column(server_default="")
+    vat_id_checked_at: Mapped[dt.datetime | None]
+    trial_used: Mapped[bool] = mapped_column(server_default="false")  # once per account (S5-13)
+    billing_email_bounced_at: Mapped[dt.datetime | None]
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -51,6 +51,9 @@ class DidRow(Base):
     forwarding_version_id: Mapped[uuid.UUID | None]
     rental_micros: Mapped[Micros]  # a month, as shown before the purchase
     bought_at: Mapped[dt.datetime]
+    trial_until: Mapped[dt.datetime | None]  # free until then (S5-13)
+    rental_n: Mapped[int] = mapped_column(server_default="0")  # the last month that was posted
+    rented_until: Mapped[dt.datetime | None]  # when the next month is due; None: never charged
     release_requested_at: Mapped[dt.datetime | None]
     released_at: Mapped[dt.datetime | None]
 
@@ -61,6 +64,7 @@ class DidRow(Base):
         CheckConstraint("status in ('active','suspended','releasing','released')", name="status"),
         CheckConstraint(r"e164 ~ '^\+[1-9][0-9]{6,14}$'", name="e164"),
         Index("ix_did_account", "tenant_id", "account_id", "id"),
+        Index("ix_did_rental_due", "rented_until", postgresql_where="released_at is null"),
     )
 
 

@@ -1,0 +1,521 @@
+"""Minutes, payments, messages, statements
+
+Revision: 0002
+After: 0001
+
+The previous release still runs while this migration does: expand first, contract one release
+later. Ledger tables are never rewritten.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0002"
+down_revision = "0001"
+
+# What was issued stays as it was issued; `refuse_change` comes with 0001.
+FROZEN = ("statement", "statement_file")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "drift",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("leg_sid", sa.String(length=34), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=True),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("healed", sa.Boolean(), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "leg_sid", "kind", name=op.f("pk_drift")),
+    )
+    op.create_index("ix_drift_day", "drift", ["day"], unique=False)
+    op.create_table(
+        "opt_out",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("did_id", sa.UUID(), nullable=False),
+        sa.Column("peer", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "did_id", "peer", name=op.f("pk_opt_out")),
+    )
+    op.create_table(
+        "reconciliation",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("legs_ours", sa.BigInteger(), nullable=False),
+        sa.Column("legs_theirs", sa.BigInteger(), nullable=False),
+        sa.Column("healed", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_reconciliation")),
+    )
+    op.create_table(
+        "statement_counter",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("last_number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_statement_counter")),
+    )
+    op.create_table(
+        "statement_file",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("statement_id", sa.UUID(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "statement_id", "media_type", name=op.f("pk_statement_file")
+        ),
+    )
+    op.create_table(
+        "alert",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("measure", sa.String(length=8), nullable=False),
+        sa.Column("threshold", sa.BigInteger(), nullable=False),
+        sa.Column("channels", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("armed", sa.Boolean(), nullable=False),
+        sa.Column("fired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("measure in ('money','minutes','days')", name=op.f("ck_alert_measure")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_alert_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_alert")),
+    )
+    op.create_table(
+        "billing_membership",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("from_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("billing", sa.String(length=16), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "billing in ('own','agency_shared')", name=op.f("ck_billing_membership_billing")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_billing_membership_account",
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "account_id", "from_at", name=op.f("pk_billing_membership")
+        ),
+    )
+    op.create_table(
+        "charge",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("purpose", sa.String(length=12), nullable=False),
+        sa.Column("payment_method_id", sa.UUID(), nullable=False),
+        sa.Column("net_micros", sa.BigInteger(), nullable=False),
+        sa.Column("vat_micros", sa.BigInteger(), nullable=False),
+        sa.Column("vat_basis_points", sa.BigInteger(), nullable=False),
+        sa.Column("vat_note", sa.Text(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("provider_ref", sa.Text(), nullable=True),
+        sa.Column("action_url", sa.Text(), nullable=True),
+        sa.Column("decline_code", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("idempotency_key", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state in ('pending','unknown','requires_action','ok','failed')",
+            name=op.f("ck_charge_state"),
+        ),
+        sa.CheckConstraint("net_micros > 0 and vat_micros >= 0", name=op.f("ck_charge_positive")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_charge_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_charge")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "account_id",
+            "idempotency_key",
+            name=op.f("uq_charge_tenant_id_account_id_idempotency_key"),
+        ),
+    )
+    op.create_index(
+        "ix_charge_due",
+        "charge",
+        ["created_at"],
+        unique=False,
+        postgresql_where="state in ('pending','unknown','requires_action')",
+    )
+    op.create_index("ix_charge_provider_ref", "charge", ["provider_ref"], unique=False)
+    op.create_index(
+        "uq_charge_open",
+        "charge",
+        ["tenant_id", "account_id"],
+        unique=True,
+        postgresql_where="state in ('pending','unknown','requires_action')",
+    )
+    op.create_table(
+        "message",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("did_id", sa.UUID(), nullable=False),
+        sa.Column("carrier_sid", sa.String(length=34), nullable=True),
+        sa.Column("direction", sa.String(length=8), nullable=False),
+        sa.Column("peer", sa.String(length=16), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("encoding", sa.String(length=8), nullable=False),
+        sa.Column("segments", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(length=20), nullable=False),
+        sa.Column("error_code", sa.BigInteger(), nullable=True),
+        sa.Column("plan_version_id", sa.UUID(), nullable=False),
+        sa.Column("receipt_id", sa.UUID(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("rate_micros", sa.BigInteger(), nullable=True),
+        sa.Column("charge_micros", sa.BigInteger(), nullable=True),
+        sa.Column("cost_micros", sa.BigInteger(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=True),
+        sa.Column("idempotency_key", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "direction in ('inbound','outbound')", name=op.f("ck_message_direction")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_message_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_message")),
+    )
+    op.create_index(
+        "ix_message_account",
+        "message",
+        ["tenant_id", "account_id", "created_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_message_due",
+        "message",
+        ["tenant_id", "account_id"],
+        unique=False,
+        postgresql_where="due_at is not null and settled_at is null",
+    )
+    op.create_index("uq_message_carrier_sid", "message", ["tenant_id", "carrier_sid"], unique=True)
+    op.create_index(
+        "uq_message_idempotency",
+        "message",
+        ["tenant_id", "account_id", "idempotency_key"],
+        unique=True,
+    )
+    op.create_table(
+        "package",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("plan_version_id", sa.UUID(), nullable=False),
+        sa.Column("number_type", sa.String(length=16), nullable=False),
+        sa.Column("region_set", sa.Text(), nullable=False),
+        sa.Column("leg_scope", sa.String(length=16), nullable=False),
+        sa.Column("size_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("price_micros", sa.BigInteger(), nullable=False),
+        sa.Column("priority", sa.BigInteger(), nullable=False),
+        sa.Column("purchased_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("purchased_by", sa.Text(), nullable=False),
+        sa.Column("anchor_on", sa.Date(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("renews", sa.Boolean(), nullable=False),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stopped_by", sa.Text(), nullable=True),
+        sa.Column("expired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("size_seconds > 0", name=op.f("ck_package_size")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_package_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_package")),
+    )
+    op.create_index(
+        "ix_package_account", "package", ["tenant_id", "account_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_package_due",
+        "package",
+        ["ends_at"],
+        unique=False,
+        postgresql_where="expired_at is null",
+    )
+    op.create_table(
+        "payment_method",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("provider", sa.String(length=16), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=False),
+        sa.Column("method_ref", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("brand", sa.Text(), nullable=False),
+        sa.Column("last4", sa.String(length=4), nullable=False),
+        sa.Column("expires", sa.String(length=7), nullable=False),
+        sa.Column("role", sa.String(length=8), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("added_by", sa.Text(), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "role in ('default','backup','other')", name=op.f("ck_payment_method_role")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_payment_method_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_payment_method")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "account_id",
+            "method_ref",
+            name=op.f("uq_payment_method_tenant_id_account_id_method_ref"),
+        ),
+    )
+    op.create_table(
+        "plan_change",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("plan_version_id", sa.UUID(), nullable=False),
+        sa.Column("effective_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state in ('requested','scheduled','applied','canceled')",
+            name=op.f("ck_plan_change_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_plan_change_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_plan_change")),
+    )
+    op.create_index(
+        "ix_plan_change_account", "plan_change", ["tenant_id", "account_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_plan_change_due",
+        "plan_change",
+        ["effective_at"],
+        unique=False,
+        postgresql_where="state = 'scheduled'",
+    )
+    op.create_table(
+        "pool_cycle",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("granted_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("plan_version_id", sa.UUID(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_pool_cycle_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "account_id", "n", name=op.f("pk_pool_cycle")),
+    )
+    op.create_table(
+        "recharge_rule",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("min_micros", sa.BigInteger(), nullable=False),
+        sa.Column("max_micros", sa.BigInteger(), nullable=False),
+        sa.Column("daily_cap_micros", sa.BigInteger(), nullable=False),
+        sa.Column("monthly_cap_micros", sa.BigInteger(), nullable=False),
+        sa.Column("cooldown_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("paused_reason", sa.Text(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "0 <= min_micros and min_micros < max_micros", name=op.f("ck_recharge_rule_range")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_recharge_rule_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "account_id", name=op.f("pk_recharge_rule")),
+    )
+    op.create_table(
+        "statement",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("opening_micros", sa.BigInteger(), nullable=False),
+        sa.Column("charges_micros", sa.BigInteger(), nullable=False),
+        sa.Column("credits_micros", sa.BigInteger(), nullable=False),
+        sa.Column("vat_micros", sa.BigInteger(), nullable=False),
+        sa.Column("closing_micros", sa.BigInteger(), nullable=False),
+        sa.Column("owed_micros", sa.BigInteger(), nullable=False),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_statement_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_statement")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "account_id",
+            "starts_on",
+            name=op.f("uq_statement_tenant_id_account_id_starts_on"),
+        ),
+        sa.UniqueConstraint("tenant_id", "number", name=op.f("uq_statement_tenant_id_number")),
+    )
+    op.create_table(
+        "subscription",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("plan_version_id", sa.UUID(), nullable=False),
+        sa.Column("term", sa.String(length=8), nullable=False),
+        sa.Column("fee_micros", sa.BigInteger(), nullable=False),
+        sa.Column("anchor_on", sa.Date(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("renews", sa.Boolean(), nullable=False),
+        sa.Column("canceled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("term in ('month','year')", name=op.f("ck_subscription_term")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_subscription_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_subscription")),
+    )
+    op.create_index(
+        "ix_subscription_due",
+        "subscription",
+        ["ends_at"],
+        unique=False,
+        postgresql_where="ended_at is null",
+    )
+    op.create_index(
+        "uq_subscription_open",
+        "subscription",
+        ["tenant_id", "account_id"],
+        unique=True,
+        postgresql_where="ended_at is null",
+    )
+    op.add_column("account", sa.Column("legal_name", sa.Text(), server_default="", nullable=False))
+    op.add_column("account", sa.Column("address", sa.Text(), server_default="", nullable=False))
+    op.add_column("account", sa.Column("vat_id", sa.Text(), server_default="", nullable=False))
+    op.add_column(
+        "account", sa.Column("vat_id_checked_at", sa.DateTime(timezone=True), nullable=True)
+    )
+    op.add_column(
+        "account", sa.Column("trial_used", sa.Boolean(), server_default="false", nullable=False)
+    )
+    op.add_column(
+        "account", sa.Column("billing_email_bounced_at", sa.DateTime(timezone=True), nullable=True)
+    )
+    op.add_column("did", sa.Column("trial_until", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("did", sa.Column("rental_n", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("did", sa.Column("rented_until", sa.DateTime(timezone=True), nullable=True))
+    op.create_index(
+        "ix_did_rental_due",
+        "did",
+        ["rented_until"],
+        unique=False,
+        postgresql_where="released_at is null",
+    )
+
+    for table in FROZEN:
+        op.execute(
+            f"create trigger {table}_is_frozen before update or delete on {table}"
+            " for each row execute function refuse_change()"
+        )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_did_rental_due", table_name="did", postgresql_where="released_at is null")
+    op.drop_column("did", "rented_until")
+    op.drop_column("did", "rental_n")
+    op.drop_column("did", "trial_until")
+    op.drop_column("account", "billing_email_bounced_at")
+    op.drop_column("account", "trial_used")
+    op.drop_column("account", "vat_id_checked_at")
+    op.drop_column("account", "vat_id")
+    op.drop_column("account", "address")
+    op.drop_column("account", "legal_name")
+    op.drop_index(
+        "uq_subscription_open", table_name="subscription", postgresql_where="ended_at is null"
+    )
+    op.drop_index(
+        "ix_subscription_due", table_name="subscription", postgresql_where="ended_at is null"
+    )
+    op.drop_table("subscription")
+    op.drop_table("statement")
+    op.drop_table("recharge_rule")
+    op.drop_table("pool_cycle")
+    op.drop_index(
+        "ix_plan_change_due", table_name="plan_change", postgresql_where="state = 'scheduled'"
+    )
+    op.drop_index("ix_plan_change_account", table_name="plan_change")
+    op.drop_table("plan_change")
+    op.drop_table("payment_method")
+    op.drop_index("ix_package_due", table_name="package", postgresql_where="expired_at is null")
+    op.drop_index("ix_package_account", table_name="package")
+    op.drop_table("package")
+    op.drop_index("uq_message_idempotency", table_name="message")
+    op.drop_index("uq_message_carrier_sid", table_name="message")
+    op.drop_index(
+        "ix_message_due",
+        table_name="message",
+        postgresql_where="due_at is not null and settled_at is null",
+    )
+    op.drop_index("ix_message_account", table_name="message")
+    op.drop_table("message")
+    op.drop_index(
+        "uq_charge_open",
+        table_name="charge",
+        postgresql_where="state in ('pending','unknown','requires_action')",
+    )
+    op.drop_index("ix_charge_provider_ref", table_name="charge")
+    op.drop_index(
+        "ix_charge_due",
+        table_name="charge",
+        postgresql_where="state in ('pending','unknown','requires_action')",
+    )
+    op.drop_table("charge")
+    op.drop_table("billing_membership")
+    op.drop_table("alert")
+    op.drop_table("statement_file")
+    op.drop_table("statement_counter")
+    op.drop_table("reconciliation")
+    op.drop_table("opt_out")
+    op.drop_index("ix_drift_day", table_name="drift")
+    op.drop_table("drift")
