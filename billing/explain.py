@@ -4,8 +4,6 @@ An explanation stands by itself: its steps are formulas over whole numbers, and 
 gives the amount. `recompute` works from that text alone, without tariff or database.
 """
 
-
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The small language in which an explanation writes its sums."""
 
-
-
 import ast
 import math
 from collections.abc import Callable

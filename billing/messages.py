@@ -1,9 +1,11 @@
 """What a text message costs: inbound flat, outbound by the longest prefix (C19)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+from billing.prefixes import longest_prefix
 
 MessageUnit = Literal["segment", "message"]
 Direction = Literal["inbound", "outbound"]
@@ -39,20 +41,10 @@ class MessagePrices:
     outbound: Mapping[str, MessageRate]
     unit: MessageUnit
     charge_failed: bool
-    _lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        lengths = sorted({len(prefix) for prefix in self.outbound}, reverse=True)
-        object.__setattr__(self, "_lengths", tuple(lengths))
 
     def outbound_rate(self, e164: str) -> MessageRate | None:
         """The longest prefix; None means that no message may go there (S5-05)."""
-        digits = e164.removeprefix("+")
-        for length in self._lengths:
-            rate = self.outbound.get(digits[:length])
-            if rate is not None:
-                return rate
-        return None
+        return longest_prefix(self.outbound, e164)
 
 
 @dataclass(frozen=True, slots=True)

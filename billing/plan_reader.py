@@ -45,6 +45,11 @@ class ObjectReader:
     def complain_at(self, name: str, index: int, message: str) -> None:
         self._note(f"/{_escape(name)}/{index}", message)
 
+    def complained_of(self, name: str) -> bool:
+        """Whether something is already known to be wrong with a field or inside it."""
+        path = f"{self.path}/{_escape(name)}"
+        return any(e.path == path or e.path.startswith(f"{path}/") for e in self._errors)
+
     def has(self, name: str) -> bool:
         return name in self._fields
 
@@ -77,6 +82,50 @@ class ObjectReader:
         if value is not None:
             self.complain(name, f"write a whole number from {within[0]} to {within[-1]}")
         return within[0]
+
+    def optional_amount(self, name: str) -> int | None:
+        """Micros, or None where the field is left out."""
+        if self.has(name):
+            return self.amount(name)
+        self.allow(name)
+        return None
+
+    def optional_integer(self, name: str, *, within: range) -> int | None:
+        if self.has(name):
+            return self.integer(name, within=within)
+        self.allow(name)
+        return None
+
+    def choices(
+        self, name: str, options: Sequence[str], *, default: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Several of the options, each at most once, in the order they are written."""
+        chosen: list[str] = []
+        for index, item in enumerate(self.strings(name, default=default)):
+            if item not in options:
+                self.complain_at(name, index, f"write one of: {', '.join(options)}")
+            elif item in chosen:
+                self.complain_at(name, index, f"{item} is listed twice: keep one")
+            else:
+                chosen.append(item)
+        return tuple(chosen)
+
+    def amounts(self, name: str, *, default: Sequence[str]) -> tuple[int, ...]:
+        amounts = []
+        for index, text in enumerate(self.strings(name, default=default)):
+            reader = ObjectReader({str(index): text}, f"{self.path}/{name}", self._errors)
+            amounts.append(reader.amount(str(index)))
+        return tuple(amounts)
+
+    def integers(self, name: str, *, within: range) -> tuple[int, ...]:
+        numbers = []
+        for index, item in enumerate(self._list(name)):
+            if isinstance(item, int) and not isinstance(item, bool) and item in within:
+                numbers.append(item)
+            else:
+                words = f"write a whole number from {within[0]} to {within[-1]}"
+                self.complain_at(name, index, words)
+        return tuple(numbers)
 
     def flag(self, name: str, *, default: bool) -> bool:
         value = self._take(name, default)

@@ -6,56 +6,47 @@ allowed country without a price, a grace without a length, a prepaid plan with c
 
 from typing import Any
 
-_AMOUNT = {
-    "type": "string",
-    "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})?$",
-    "description": "Decimal text in the plan's currency, at most 6 decimals.",
-}
-_COUNTRY = {"type": "string", "pattern": "^[A-Z]{2}$", "description": "ISO 3166 code."}
-_NUMBER_TYPE = {"enum": ["local", "mobile", "national", "toll-free"]}
-_INCREMENT_SECONDS = {"type": "integer", "minimum": 1, "maximum": 3600}
-_SECONDS = {"type": "integer", "minimum": 0, "maximum": 3600}
+from billing.schema_parts import (
+    AMOUNT,
+    COUNTRY,
+    INCREMENT_SECONDS,
+    NUMBER_TYPE,
+    SECONDS,
+    prefixed,
+    schema_object,
+    whole,
+)
+from billing.terms_schema import TERMS_PROPERTIES
 
-
-def _object(
-    properties: dict[str, Any], *, required: tuple[str, ...] = (), description: str = ""
-) -> dict[str, Any]:
-    schema: dict[str, Any] = {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        "additionalProperties": False,
-    }
-    return {**schema, "description": description} if description else schema
-
-
-_INBOUND = _object(
+_INBOUND = schema_object(
     {
-        "country": _COUNTRY,
-        "number_type": _NUMBER_TYPE,
-        "per_minute": _AMOUNT,
+        "country": COUNTRY,
+        "number_type": NUMBER_TYPE,
+        "per_minute": AMOUNT,
         "label": {"type": "string", "maxLength": 80},
     },
     required=("country", "number_type", "per_minute"),
 )
-_OUTBOUND = _object(
-    {
-        "prefixes": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "string", "pattern": "^[1-9][0-9]{0,14}$"},
-        },
-        "label": {"type": "string", "pattern": r"\S", "maxLength": 80},
-        "per_minute": _AMOUNT,
-    },
-    required=("prefixes", "label", "per_minute"),
-    description="The longest prefix of the dialled number wins.",
-)
-_RENTAL = _object(
-    {"country": _COUNTRY, "number_type": _NUMBER_TYPE, "per_month": _AMOUNT},
+_RENTAL = schema_object(
+    {"country": COUNTRY, "number_type": NUMBER_TYPE, "per_month": AMOUNT},
     required=("country", "number_type", "per_month"),
 )
-_ROUNDING = _object(
+_RENTAL_TRIAL = schema_object(
+    {"days": whole(1, 365), "scope": {"enum": ["first_number", "every_number"]}},
+    required=("days",),
+    description="Days of 24 hours, counted from the purchase, that a number is free.",
+)
+_SMS = schema_object(
+    {
+        "inbound_flat": AMOUNT,
+        "outbound": prefixed("price"),
+        "unit": {"enum": ["segment", "message"]},
+        "charge_failed": {"type": "boolean"},
+    },
+    required=("inbound_flat",),
+    description="Messages; without it the plan sells none.",
+)
+_ROUNDING = schema_object(
     {
         "mode": {"enum": ["down", "up", "half_even"]},
         "scale": {"type": "integer", "minimum": 0, "maximum": 6},
@@ -63,35 +54,38 @@ _ROUNDING = _object(
     },
     description="Decimals that a leg's charge keeps, and the direction; by default down to 6.",
 )
-_BILLABLE_LEGS = _object(
+_BILLABLE_LEGS = schema_object(
     {
         name: {"type": "boolean"}
         for name in ("inbound", "forwarded", "transfer", "ring_time", "ivr_time")
     }
 )
-_TARIFF = _object(
+_TARIFF = schema_object(
     {
-        "increment": _object(
-            {"initial_seconds": _INCREMENT_SECONDS, "step_seconds": _INCREMENT_SECONDS},
+        "increment": schema_object(
+            {"initial_seconds": INCREMENT_SECONDS, "step_seconds": INCREMENT_SECONDS},
             required=("initial_seconds", "step_seconds"),
         ),
-        "free_until_seconds": _SECONDS,
+        "free_until_seconds": SECONDS,
         "threshold_mode": {"enum": ["all_or_nothing", "excess_only"]},
         "rounding": _ROUNDING,
-        "connect_fee": _AMOUNT,
+        "connect_fee": AMOUNT,
         "inbound": {"type": "array", "items": _INBOUND},
-        "outbound": {"type": "array", "items": _OUTBOUND},
-        "sip_per_minute": _AMOUNT,
-        "client_per_minute": _AMOUNT,
+        "outbound": prefixed("per_minute"),
+        "sip_per_minute": AMOUNT,
+        "client_per_minute": AMOUNT,
         "billable_legs": _BILLABLE_LEGS,
         "rental": {"type": "array", "items": _RENTAL},
+        "rental_trial": _RENTAL_TRIAL,
+        "surcharges": prefixed("per_minute"),
+        "sms": _SMS,
     },
     required=("increment",),
 )
-_IN_CALL = _object(
+_IN_CALL = schema_object(
     {
         "policy": {"enum": ["let_finish", "cut", "grace"]},
-        "grace_seconds": _SECONDS,
+        "grace_seconds": SECONDS,
         "overrun_price": {"enum": ["plan", "zero"]},
         "hard_ceiling_seconds": {"type": "integer", "minimum": 60, "maximum": 86400},
     }
@@ -100,7 +94,7 @@ _IN_CALL = _object(
 PLAN_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "Plan",
-    **_object(
+    **schema_object(
         {
             "name": {"type": "string", "pattern": r"\S", "maxLength": 60},
             "description": {"type": "string", "maxLength": 500},
@@ -108,11 +102,12 @@ PLAN_SCHEMA: dict[str, Any] = {
             "mode": {"enum": ["prepaid", "postpaid", "card_daily"]},
             "tariff": _TARIFF,
             "suspend_when": {"enum": ["lt_zero", "lte_zero"]},
-            "min_balance_to_start": _AMOUNT,
-            "credit_limit": _AMOUNT,
+            "min_balance_to_start": AMOUNT,
+            "credit_limit": AMOUNT,
             "in_call": _IN_CALL,
-            "allowed_countries": {"type": "array", "items": _COUNTRY},
-            "concurrent_calls": {"type": "integer", "minimum": 1, "maximum": 10000},
+            "allowed_countries": {"type": "array", "items": COUNTRY},
+            "concurrent_calls": whole(1, 10_000),
+            **TERMS_PROPERTIES,
         },
         required=("name", "currency", "tariff"),
     ),

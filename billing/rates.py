@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from billing.messages import MessagePrices
 from billing.money import MICROS, RoundingMode, round_ratio
+from billing.prefixes import longest_prefix
 
 ThresholdMode = Literal["all_or_nothing", "excess_only"]
 LegKind = Literal["inbound", "forwarded", "transfer"]
 TargetKind = Literal["number", "sip", "client"]
+
+TrialScope = Literal["first_number", "every_number"]
 
 LEG_KINDS: tuple[LegKind, ...] = ("inbound", "forwarded", "transfer")
 NUMBER_TYPES = ("local", "mobile", "national", "toll-free")
@@ -70,6 +74,17 @@ class BillableLegs:
 
 
 @dataclass(frozen=True, slots=True)
+class RentalTrial:
+    """Days of 24 hours that a number is free, and which numbers are (C11); 0 is no trial."""
+
+    days: int
+    scope: TrialScope
+
+
+NO_TRIAL = RentalTrial(0, "first_number")
+
+
+@dataclass(frozen=True, slots=True)
 class Tariff:
     """Prices and the rules that turn seconds into money. Versioned, never edited."""
 
@@ -84,6 +99,9 @@ class Tariff:
     client_rate: Rate | None
     billable_legs: BillableLegs
     rental: Mapping[NumberKey, int]
+    rental_trial: RentalTrial = NO_TRIAL
+    surcharges: Mapping[str, Rate] = field(default_factory=dict)
+    sms: MessagePrices | None = None
     _lengths: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _memo: dict[str, Rate | None] = field(init=False, repr=False, compare=False)
 
@@ -125,6 +143,10 @@ class Tariff:
         if not self.billable_legs.forwarded:
             return True
         return self.destination_rate(target_kind, address) is not None
+
+    def surcharge(self, e164: str) -> Rate | None:
+        """What talk to a dear destination costs on top, on a line of its own (S2-18)."""
+        return longest_prefix(self.surcharges, e164)
 
     def rental_per_month_micros(self, country: str, number_type: str) -> int | None:
         """None means that such a number is not for sale under this plan."""

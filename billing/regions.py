@@ -1,13 +1,29 @@
 """Where a telephone number belongs, and named sets of such places (C18)."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from phonenumbers import NumberParseException, parse, region_code_for_number
+from phonenumbers import (
+    NumberParseException,
+    country_code_for_region,
+    parse,
+    region_code_for_number,
+)
 
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _MEMO_MAX = 65_536
 _NANP_COUNTRY_CODE = "+1"
 _AREA_CODE_END = 5  # "+1" and the three digits after it
+
+
+def is_country(code: str) -> bool:
+    """An ISO 3166 code that has telephone numbers."""
+    return _COUNTRY.fullmatch(code) is not None and country_code_for_region(code) != 0
+
+
+def country_cure(code: str) -> str:
+    return f"{code!a} is no country: write the ISO 3166 code, such as US or GB"
 
 
 @lru_cache(maxsize=_MEMO_MAX)
