@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from apiflask import APIBlueprint
-from flask import g, request
+from flask import Response, g, request
 from flask_limiter.util import get_remote_address
 
 from gateway import runtime
@@ -71,7 +71,15 @@ def protect(blueprint: APIBlueprint) -> None:
     def _authenticate() -> None:
         g.principal = _principal()
 
-    limiter.limit(f"{REQUESTS_PER_MINUTE} per minute", key_func=_who)(blueprint)
+    @blueprint.after_request
+    def _challenge(response: Response) -> Response:
+        if response.status_code == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer realm="Ringledger"'
+        return response
+
+    limiter.shared_limit(lambda: f"{REQUESTS_PER_MINUTE} per minute", "api", key_func=_who)(
+        blueprint
+    )
 
 
 def for_account(

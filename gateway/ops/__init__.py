@@ -1,0 +1,19 @@
+"""Floor 3: the staff console, by session cookie; every deed with a reason and an audit line.
+
+May import services, `gateway.browser`, `gateway.figures`, `gateway.runtime`, `gateway.queues` (to
+count failed jobs) and Flask; never another edge, a store query or the carrier.
+"""
+
+from gateway.ops import (  # noqa: F401  the pages add their routes
+    accounts,
+    calls,
+    deeds,
+    home,
+    ledger,
+    mails,
+    money,
+    plans,
+)
+from gateway.ops.pages import blueprint
+
+__all__ = ["blueprint"]

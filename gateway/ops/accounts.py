@@ -1,0 +1,171 @@
+"""Accounts: found, looked at, moved to another plan; each with its trail."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from gettext import gettext as _
+from typing import Any
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from gateway import runtime
+from gateway.ops.pages import PAGE, account_of, blueprint, staff
+from gateway.services import (
+    accounts,
+    audit,
+    logins,
+    numbers,
+    overview,
+    pages,
+    plans,
+    statement,
+    tokens,
+)
+
+ACCOUNTS = 25
+LINES_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DiffLine:
+    """`kind`: added, removed or same."""
+
+    kind: str
+    words: str
+
+
+@blueprint.get("/accounts")
+def list_accounts() -> str:
+    query = request.args.get("query", "").replace("\0", "")
+    after = request.args.get("after")
+    before = pages.decode_cursor(after, pages.uuid_of) if after else None
+    with runtime.current().units.read() as uow:
+        found = accounts.list_accounts(uow, after=before, limit=ACCOUNTS + 1, query=query)
+        page = pages.cut(found, ACCOUNTS, lambda account: pages.encode_cursor(account.id))
+        days_left = {
+            account.id: overview.overview(uow, account.scope, overview.BURN_WINDOW_DAYS).days_left
+            for account in page.items
+        }
+    kept = query or None
+    return render_template(
+        "ops/accounts.html",
+        section="accounts",
+        page=page,
+        days_left=days_left,
+        query=query,
+        next_url=url_for("ops.list_accounts", after=page.next, query=kept) if page.next else None,
+        first_url=url_for("ops.list_accounts", query=kept) if after else None,
+    )
+
+
+@blueprint.get("/accounts/<uuid:account_id>")
+def account(account_id: UUID) -> str:
+    return account_page(account_id)
+
+
+def account_page(
+    account_id: UUID,
+    *,
+    errors: Mapping[str, list[str]] | None = None,
+    typed: Mapping[str, str] | None = None,
+) -> str:
+    """`errors` and `typed` belong to the money form that was refused."""
+    with runtime.current().units.read() as uow:
+        subject = account_of(uow, account_id)
+        scope = subject.scope
+        return render_template(
+            "ops/account.html",
+            section="accounts",
+            subject=subject,
+            seen=overview.overview(uow, scope),
+            lines=statement.list_postings(uow, scope, None, LINES_SHOWN).items,
+            numbers=numbers.list_numbers(uow, scope, limit=PAGE),
+            people=logins.list_logins(uow, scope),
+            tokens=tokens.list_tokens(uow, scope),
+            trail=audit.trail(uow, scope, limit=LINES_SHOWN),
+            plans=plans.list_plans(uow),
+            errors=errors or {},
+            typed=typed or {},
+        )
+
+
+@blueprint.get("/accounts/<uuid:account_id>/audit")
+def account_audit(account_id: UUID) -> str:
+    with runtime.current().units.read() as uow:
+        subject = account_of(uow, account_id)
+        return _trail_page(
+            audit.trail(uow, subject.scope, after=_after(), limit=PAGE + 1),
+            lambda **query: url_for("ops.account_audit", account_id=account_id, **query),
+            subject,
+        )
+
+
+@blueprint.get("/audit")
+def house_audit() -> str:
+    """What concerns no account: plans, staff, their tokens."""
+    with runtime.current().units.read() as uow:
+        return _trail_page(
+            audit.trail(uow, None, after=_after(), limit=PAGE + 1),
+            lambda **query: url_for("ops.house_audit", **query),
+            None,
+        )
+
+
+@blueprint.post("/accounts/<uuid:account_id>/plan")
+def change_plan(account_id: UUID) -> str | Response:
+    """Two steps: what would change, line by line; then the change."""
+    code = request.form.get("plan", "")
+    with runtime.current().units.begin() as uow:
+        subject = account_of(uow, account_id)
+        wanted = plans.get_plan(uow, code)
+        if request.form.get("confirmed") == wanted.id.hex:
+            moved = accounts.update_account(uow, subject.scope, {"plan_code": code}, staff().name)
+            flash(
+                _("%(name)s is on %(plan)s, version %(version)s.")
+                % {"name": moved.name, "plan": moved.plan_name, "version": moved.plan_version}
+            )
+            return redirect(url_for("ops.account", account_id=account_id))
+        current = plans.plan_version(uow.connection, subject.plan_version_id)
+    return render_template(
+        "ops/plan_change.html",
+        section="accounts",
+        subject=subject,
+        current=current,
+        wanted=wanted,
+        changes=list(compare(current.document, wanted.document)),
+    )
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[DiffLine]:
+    """Two documents line by line."""
+    kinds = {"+ ": "added", "- ": "removed", "  ": "same"}
+    for line in difflib.ndiff(as_lines(old), as_lines(new)):
+        kind = kinds.get(line[:2])
+        if kind is not None:
+            yield DiffLine(kind, line[2:])
+
+
+def as_lines(document: Mapping[str, Any]) -> list[str]:
+    return json.dumps(document, indent=2, ensure_ascii=False).splitlines()
+
+
+def _after() -> UUID | None:
+    after = request.args.get("after")
+    return pages.decode_cursor(after, pages.uuid_of) if after else None
+
+
+def _trail_page(lines: Any, url: Any, subject: accounts.Account | None) -> str:
+    page = pages.cut(lines, PAGE, lambda line: pages.encode_cursor(line.id))
+    return render_template(
+        "ops/audit.html",
+        section="audit" if subject is None else "accounts",
+        subject=subject,
+        page=page,
+        next_url=url(after=page.next) if page.next else None,
+        first_url=url() if request.args.get("after") else None,
+    )
