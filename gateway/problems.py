@@ -12,7 +12,9 @@ from typing import Any
 import structlog
 from apiflask import APIFlask, HTTPError
 from flask import Response, json, render_template, request
+from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 from sqlalchemy.exc import DataError, OperationalError, TimeoutError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from gateway.services.errors import FieldError, Invalid, ServiceError
@@ -133,7 +135,8 @@ def _http_exception(error: HTTPException) -> Response:
         for name, value in error.get_headers()
         if name in ("Allow", "Retry-After", "WWW-Authenticate")
     }
-    return answer(status, headers=kept)
+    words = "This page was open for too long: go back, reload it and try again."
+    return answer(status, words=words if isinstance(error, CSRFError) else "", headers=kept)
 
 
 def _api_error(error: HTTPError) -> Response:
@@ -143,7 +146,8 @@ def _api_error(error: HTTPError) -> Response:
     # A caller's own message is words; APIFlask's default one only repeats the status.
     said = error.message or ""
     words = "" if said in ("Validation error", HTTPStatus(status).phrase) else said
-    return answer(status, "", words, fields, dict(error.headers or {}))
+    headers = {str(name): str(value) for name, value in Headers(error.headers or {}).items()}
+    return answer(status, "", words, fields, headers)
 
 
 def _field_errors(detail: Mapping[str, Any]) -> Iterable[FieldError]:

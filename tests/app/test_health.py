@@ -1,17 +1,22 @@
 """What operations can ask of a running gateway."""
 
-from flask.testing import FlaskClient
-from sqlalchemy import insert
+import datetime as dt
+import os
+import subprocess
+import sys
 
+from flask.testing import FlaskClient
+from sqlalchemy import insert, text
+
+from gateway import db
 from gateway.app import create_app
 from gateway.bootstrap import build_runtime, utc_now
 from gateway.config import Settings
+from gateway.health import expected_revisions
 from gateway.store.clock import LeaseRow
 
 
 def beat(settings: Settings, *, seconds_ago: int = 0) -> None:
-    import datetime as dt
-
     runtime = build_runtime(settings)
     with runtime.units.begin() as uow:
         at = utc_now() - dt.timedelta(seconds=seconds_ago)
@@ -64,3 +69,33 @@ def test_metrics_tell_ages_that_the_database_knows(client: FlaskClient) -> None:
     assert "ringledger_outbox_age_seconds 0.0" in text
     assert "ringledger_settle_lag_seconds 0.0" in text
     assert "ringledger_webhook_seconds" in text
+
+
+def test_the_expected_schema_is_the_one_that_alembic_would_migrate_to(settings: Settings) -> None:
+    assert expected_revisions() == set(db.heads(settings.database_url))
+
+
+def test_a_schema_of_another_release_is_not_ready(settings: Settings, client: FlaskClient) -> None:
+    beat(settings)
+    with build_runtime(settings).units.begin() as uow:
+        uow.connection.execute(text("update alembic_version set version_num = 'older'"))
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "ringledger db upgrade" in answer.json["checks"]["database"]
+
+
+def test_serving_loads_nothing_that_only_migrations_workers_or_generators_need(
+    settings: Settings,
+) -> None:
+    heavy = ["alembic", "phonenumbers.geocoder", "twilio.rest", "holidays", "zipcodes"]
+    program = (
+        "import sys\n"
+        "from gateway.app import create_app\n"
+        "create_app()\n"
+        f"print([name for name in {heavy} if name in sys.modules])\n"
+    )
+    environ = {"VAR_DIR": str(settings.var_dir), "PATH": os.environ["PATH"]}
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environ, check=True
+    )
+    assert found.stdout.strip() == "[]"
