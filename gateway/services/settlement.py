@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import cast
 
 import structlog
@@ -29,7 +28,7 @@ from gateway.services.plans import PlanVersion
 from gateway.store import ledger as ledger_store
 from gateway.store import settlement
 from gateway.store.base import Scope
-from gateway.store.settlement import DayKey, DaySums, DueLeg, SettledLeg
+from gateway.store.settlement import DayKey, DaySums, DueLeg, SettledLeg, Winner
 from gateway.uow import UnitOfWork, UnitsOfWork
 
 log = structlog.get_logger(__name__)
@@ -129,7 +128,6 @@ def settle_account(
         return 0
     batch = _Batch(uow, Books(scope, locked, locked.balance_micros), carrier)
     bridged = _bridged(uow, scope, legs)
-    legs.sort(key=attrgetter("ended_at", "leg_sid"))
     for leg in legs:
         talked = bridged.get(leg.call_sid, 0)
         if talked is None and leg.kind == "inbound":
@@ -164,7 +162,7 @@ class _Batch:
         self.carrier = carrier
         self.settled: list[SettledLeg] = []
         self.sums: dict[DayKey, DaySums] = {}
-        self.talked: dict[str, DayKey] = {}  # calls with a forwarded leg on which people talked
+        self.talked: dict[str, DueLeg] = {}  # by call, the longest leg on which people talked
         self.unrated: list[DueLeg] = []
 
     def settle(self, leg: DueLeg, bridged_seconds: int) -> None:
@@ -245,16 +243,29 @@ class _Batch:
         else:
             sums.forwarded_seconds += leg.talk_seconds
             if leg.talk_seconds and leg.confirmed is not False:
-                self.talked[leg.call_sid] = key
+                sums.answered += self._took(leg)
+
+    def _took(self, leg: DueLeg) -> bool:
+        """Keep the longest of a call's conversations; True for the first that counts."""
+        rival = self.talked.get(leg.call_sid)
+        if rival is None or (-leg.talk_seconds, leg.leg_sid) < (-rival.talk_seconds, rival.leg_sid):
+            self.talked[leg.call_sid] = leg
+        return rival is None and not leg.counted
 
     def write(self) -> None:
         """Everything of this batch, or nothing: one transaction."""
         if not self.settled:
             return
         connection, scope = self.uow.connection, self.books.scope
-        answered = settlement.name_winners(connection, scope.tenant_id, sorted(self.talked))
-        for call_sid in answered:
-            self.sums[self.talked[call_sid]].answered += 1
+        legs = self.talked.values()
+        settlement.name_winners(
+            connection,
+            scope.tenant_id,
+            [Winner(leg.call_sid, leg.leg_sid, leg.answered_at) for leg in legs if not leg.counted],
+        )
+        settlement.name_winners_again(
+            connection, scope.tenant_id, [leg.call_sid for leg in legs if leg.counted]
+        )
         settlement.mark_settled(connection, scope.tenant_id, self.settled, now=self.uow.now)
         settlement.roll_up(connection, scope, self.sums)
         for leg in self.unrated:

@@ -144,23 +144,18 @@ def lock_books(connection: Connection, scope: Scope, *, wait: bool = True) -> Lo
     return None if row is None else LockedBooks(*row)
 
 
-_APPEND = text(
+# COPY, because a posting costs a third of what the same row costs through arrays, on both sides
+# of the socket (benchmarks/README.md).
+_COPY = """
+copy posting (tenant_id, seq, hash, key, kind, account_id, debit, credit, unit, amount_micros,
+              balance_after_micros, at, description, call_sid, leg_sid, plan_version_id,
+              rate_micros, billed_seconds, receipt_id, reverses_key, actor, reason)
+from stdin
+"""
+
+_MOVE = text(
     """
-with line as (
-  insert into posting (tenant_id, seq, key, kind, account_id, debit, credit, unit, amount_micros,
-                       balance_after_micros, at, description, call_sid, leg_sid, plan_version_id,
-                       rate_micros, billed_seconds, receipt_id, reverses_key, actor, reason, hash)
-  select :tenant_id, *
-    from unnest(cast(:seq as bigint[]), cast(:key as text[]), cast(:kind as text[]),
-                cast(:account_id as uuid[]), cast(:debit as text[]), cast(:credit as text[]),
-                cast(:unit as text[]), cast(:amount as bigint[]),
-                cast(:balance_after as bigint[]), cast(:at as timestamptz[]),
-                cast(:description as text[]), cast(:call_sid as text[]),
-                cast(:leg_sid as text[]), cast(:plan_version_id as uuid[]),
-                cast(:rate_micros as bigint[]), cast(:billed_seconds as bigint[]),
-                cast(:receipt_id as uuid[]), cast(:reverses_key as text[]),
-                cast(:actor as text[]), cast(:reason as text[]), cast(:hash as bytea[]))
-), moved as (
+with moved as (
   insert into ledger_account as a (tenant_id, name, unit, balance_micros)
   select :tenant_id, *
     from unnest(cast(:names as text[]), cast(:units as text[]), cast(:deltas as bigint[]))
@@ -180,47 +175,26 @@ def append(
     after_seq: int,
     after_hash: bytes,
 ) -> tuple[int, bytes]:
-    """Write lines behind the locked head, move the balances, move the head: one statement.
+    """Write lines behind the locked head, move the balances, move the head.
 
     Answers the new head. The caller holds `lock_books`; a key that exists already is an error
     here (unique constraint) and must have been looked for under that lock.
     """
-    hashes: list[bytes] = []
     seq, link = after_seq, after_hash
-    for posting in postings:
-        seq += 1
-        link = chain_hash(link, seq, posting)
-        hashes.append(link)
     deltas: dict[tuple[str, str], int] = {}
-    for posting in postings:
-        debit, credit = (posting.debit, posting.unit), (posting.credit, posting.unit)
-        deltas[debit] = deltas.get(debit, 0) - posting.amount
-        deltas[credit] = deltas.get(credit, 0) + posting.amount
+    tenant = tenant_id.hex
+    with connection.connection.cursor().copy(_COPY) as copy:
+        for posting in postings:
+            seq += 1
+            link = chain_hash(link, seq, posting)
+            copy.write_row((tenant, seq, link, *_columns(posting)))
+            debit, credit = (posting.debit, posting.unit), (posting.credit, posting.unit)
+            deltas[debit] = deltas.get(debit, 0) - posting.amount
+            deltas[credit] = deltas.get(credit, 0) + posting.amount
     connection.execute(
-        _APPEND,
+        _MOVE,
         {
             "tenant_id": tenant_id,
-            "seq": list(range(after_seq + 1, seq + 1)),
-            "key": [p.key for p in postings],
-            "kind": [str(p.kind) for p in postings],
-            "account_id": [p.account_id for p in postings],
-            "debit": [str(p.debit) for p in postings],
-            "credit": [str(p.credit) for p in postings],
-            "unit": [p.unit for p in postings],
-            "amount": [p.amount for p in postings],
-            "balance_after": [p.balance_after for p in postings],
-            "at": [p.at for p in postings],
-            "description": [p.description for p in postings],
-            "call_sid": [p.call_sid for p in postings],
-            "leg_sid": [p.leg_sid for p in postings],
-            "plan_version_id": [p.plan_version_id for p in postings],
-            "rate_micros": [p.rate_micros for p in postings],
-            "billed_seconds": [p.billed_seconds for p in postings],
-            "receipt_id": [p.receipt_id for p in postings],
-            "reverses_key": [p.reverses_key for p in postings],
-            "actor": [p.actor for p in postings],
-            "reason": [p.reason for p in postings],
-            "hash": hashes,
             "names": [name for name, _ in deltas],
             "units": [unit for _, unit in deltas],
             "deltas": list(deltas.values()),
@@ -229,6 +203,32 @@ def append(
         },
     )
     return seq, link
+
+
+def _columns(p: Posting) -> tuple[str | int | dt.datetime | None, ...]:
+    """From `key` on, in the order of `_COPY`; ids as bare hex, which is cheaper than a UUID."""
+    version, receipt = p.plan_version_id, p.receipt_id
+    return (
+        p.key,
+        p.kind.value,
+        p.account_id.hex,
+        str(p.debit),
+        str(p.credit),
+        p.unit,
+        p.amount,
+        p.balance_after,
+        p.at,
+        p.description,
+        p.call_sid,
+        p.leg_sid,
+        None if version is None else version.hex,
+        p.rate_micros,
+        p.billed_seconds,
+        None if receipt is None else receipt.hex,
+        p.reverses_key,
+        p.actor,
+        p.reason,
+    )
 
 
 def keys_taken(connection: Connection, tenant_id: uuid.UUID, keys: Sequence[str]) -> frozenset[str]:

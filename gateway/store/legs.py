@@ -51,6 +51,7 @@ class LegRow(Base):
             "ix_leg_due",
             "tenant_id",
             "account_id",
+            "ended_at",
             postgresql_where="ended_at is not null and settled_at is null",
         ),
     )

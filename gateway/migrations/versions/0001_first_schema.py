@@ -489,7 +489,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_leg_due",
         "leg",
-        ["tenant_id", "account_id"],
+        ["tenant_id", "account_id", "ended_at"],
         unique=False,
         postgresql_where="ended_at is not null and settled_at is null",
     )

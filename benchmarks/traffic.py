@@ -1,0 +1,145 @@
+"""Accounts and finished calls by the hundred thousand, written as the webhooks leave them.
+
+One INSERT … SELECT a table: what is measured is what comes after. Two and a half legs a call:
+the caller's, the winner's of 20 s to 10 min, and at every other call a phone that only rang.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import Connection, text
+
+from gateway.services import ledger, plans
+from gateway.store.base import Scope, new_id
+from gateway.uow import UnitOfWork
+
+_ACCOUNTS = text(
+    """
+with made as (
+  insert into account (tenant_id, id, parent_id, name, status, currency, country, time_zone,
+                       plan_version_id, billing, billing_email, allowed_countries,
+                       suspended_notice, low_balance_micros, created_at, suspended_at, settings)
+  select id, id, null, 'Account ' || id, 'active', 'USD', 'US', 'America/New_York', :plan, 'own',
+         'a@example.com', '["US"]', null, null, :now, null, '{}'
+    from unnest(cast(:ids as uuid[])) as id
+), directory as (
+  insert into account_directory (account_id, tenant_id) select id, id
+    from unnest(cast(:ids as uuid[])) as id
+), wallet as (
+  insert into ledger_account (tenant_id, name, unit, balance_micros)
+  select id, 'wallet:' || replace(id::text, '-', ''), 'USD', 0
+    from unnest(cast(:ids as uuid[])) as id
+), chain as (
+  insert into chain_head (tenant_id, seq, hash) select id, 0, decode(repeat('00', 32), 'hex')
+    from unnest(cast(:ids as uuid[])) as id
+)
+insert into did (tenant_id, id, account_id, e164, country, number_type, label, source, status,
+                 carrier_sid, forwarding_version_id, rental_micros, bought_at)
+select a.id, d.id, a.id, '+1415' || (2000000 + :offset + a.nth * :dids + d.nth), 'US', 'local',
+       'Front desk', 'Google Ads', 'active', null, null, 1150000, :now
+  from unnest(cast(:ids as uuid[])) with ordinality as a(id, nth)
+  cross join lateral (select gen_random_uuid() as id, g as nth
+                        from generate_series(1, :dids) as g where a.id is not null) as d
+"""
+)
+
+_SPREAD_CALLS = """
+create temp table planned on commit drop as
+select a.tenant_id, a.account_id, d.id as did_id, a.plan_version_id,
+       'CA' || md5(:round || '/' || a.tenant_id || '/' || n) as call_sid,
+       cast(:now as timestamptz) - make_interval(secs => n * :apart) as started_at,
+       20 + (hashint8(n) & 1023) * 580 / 1023 as talk, n
+  from unnest(cast(:ids as uuid[])) with ordinality as t(id, nth)
+  join lateral (select tenant_id, id as account_id, plan_version_id from account
+                 where tenant_id = t.id) as a on true
+  cross join generate_series(1, :calls) as n
+  join lateral (select id from did where tenant_id = a.tenant_id
+                 order by id offset n % :dids limit 1) as d on true
+"""
+
+_CALLS = """
+insert into call (tenant_id, call_sid, account_id, did_id, plan_version_id, source, from_number,
+                  from_raw, from_country, from_state, from_city, from_postal_code, to_number,
+                  status, voicemail, started_at, ended_at, counted, checks)
+select tenant_id, call_sid, account_id, did_id, plan_version_id, 'Google Ads', '+12125550199',
+       '+12125550199', 'US', 'NY', 'NEW YORK', '10001', '+14155550100', 'completed', false,
+       started_at, started_at + make_interval(secs => talk + 9), false, 0
+  from planned
+"""
+
+_LEGS = """
+insert into leg (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address, cursor,
+                 status, status_rank, started_at, answered_at, ended_at, talk_seconds,
+                 ring_seconds, end_receipt_id)
+select p.tenant_id, case l.nth when 0 then p.call_sid
+                               else 'CA' || md5(p.call_sid || l.nth) end,
+       p.call_sid, p.account_id, l.kind, l.target_kind, l.to_address, '',
+       l.status, 4, p.started_at, case when l.talks then p.started_at + interval '9 s' end,
+       p.started_at + make_interval(secs => case when l.talks then p.talk + 9 else 9 end),
+       case when l.talks then p.talk else 0 end, 0, gen_random_uuid()
+  from planned as p
+  join (values (0, 'inbound', 'did', '+14155550100', 'completed', true),
+               (1, 'forwarded', 'number', '+14155550101', 'completed', true),
+               (2, 'forwarded', 'number', '+14155550102', 'canceled', false))
+       as l(nth, kind, target_kind, to_address, status, talks)
+    on l.nth < 2 or p.n % 2 = 0
+"""
+
+
+def open_accounts(
+    uow: UnitOfWork, count: int, *, dids: int = 1, offset: int = 0
+) -> list[uuid.UUID]:
+    """Tenants with one account, a million in its wallet and `dids` numbers; their ids."""
+    ids = [new_id() for _ in range(count)]
+    plan = plans.get_plan(uow, "payg")
+    uow.connection.execute(
+        _ACCOUNTS,
+        {"ids": ids, "plan": plan.id, "now": uow.now, "dids": dids, "offset": offset},
+    )
+    for id in ids:
+        ledger.top_up(
+            uow,
+            Scope(id, id),
+            amount_micros=ledger.AMOUNT_MAX_MICROS,
+            method="manual",
+            reason="never runs out",
+            actor="benchmark",
+            idempotency_key="begin",
+        )
+    return ids
+
+
+def finish_calls(
+    uow: UnitOfWork,
+    tenant_ids: list[uuid.UUID],
+    calls: int,
+    *,
+    round: str,
+    dids: int = 1,
+    seconds_apart: float = 60.0,
+) -> int:
+    """`calls` ended calls an account, none of them settled; how many legs that is."""
+    connection = uow.connection
+    # The rows fit each other by construction; checking each foreign key would triple the wait.
+    connection.execute(text("set local session_replication_role = replica"))
+    connection.execute(
+        text(_SPREAD_CALLS),
+        {
+            "round": round,
+            "now": uow.now,
+            "apart": seconds_apart,
+            "ids": tenant_ids,
+            "calls": calls,
+            "dids": dids,
+        },
+    )
+    connection.execute(text(_CALLS))
+    return connection.execute(text(_LEGS)).rowcount
+
+
+def calm(connection: Connection) -> None:
+    """As the autovacuum would leave it, before the clock starts."""
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    connection.execute(text("vacuum analyze call, leg, posting, ledger_account, chain_head"))
+    connection.execute(text("checkpoint"))
