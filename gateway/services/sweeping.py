@@ -47,14 +47,13 @@ def sweep_calls(units: UnitsOfWork, telephony: Telephony) -> int:
 
 def _ask(units: UnitsOfWork, telephony: Telephony, call: OpenCall) -> None:
     with units.read() as uow:
-        waiting = set(sweep.open_legs(uow.connection, call.tenant_id, call.call_sid))
+        known = sweep.known_legs(uow.connection, call.tenant_id, call.call_sid)
     found: list[CarrierCall] = []
-    if call.call_sid in waiting:
+    if known.parent_open:
         parent = telephony.fetch_call(call.call_sid)
         if parent is not None:
             found.append(parent)
-    if waiting:
-        # Also legs of which no callback ever came: they are not in `waiting`.
+    if known.may_lack_legs:
         found.extend(telephony.child_calls(call.call_sid))
     with units.begin() as uow:
         for record in found:

@@ -187,7 +187,7 @@ class LegChange:
 _RECORD_LEG = text(
     """
 with parent as (
-  select account_id from call where tenant_id = :tenant_id and call_sid = :call_sid
+  select account_id, ended_at from call where tenant_id = :tenant_id and call_sid = :call_sid
 ), new_receipt as (
   insert into receipt (tenant_id, id, key, call_sid, leg_sid, kind, params, received_at)
   select :tenant_id, :receipt_id, :receipt_key, :call_sid, :leg_sid, :receipt_kind,
@@ -216,8 +216,12 @@ on conflict (tenant_id, leg_sid) do update set
                       else l.talk_seconds end,
   confirmed = coalesce(l.confirmed or excluded.confirmed, l.confirmed, excluded.confirmed),
   end_receipt_id = coalesce(l.end_receipt_id, excluded.end_receipt_id)
-returning l.account_id
+returning l.account_id, (select ended_at from parent)
 """
+)
+_ASK_AGAIN = text(
+    "update call set check_at = :check_at"
+    " where tenant_id = :tenant_id and call_sid = :call_sid and check_at is null"
 )
 
 
@@ -234,7 +238,7 @@ def record_leg(
     Monotone: the status only rises, the first final event fixes the duration, times only move
     towards the truth. So any order and any repetition of a leg's events leave the same row.
     """
-    return connection.scalar(
+    row = connection.execute(
         _RECORD_LEG,
         receipt.bindings(now)
         | {
@@ -251,7 +255,22 @@ def record_leg(
             "talk_seconds": change.talk_seconds,
             "confirmed": change.confirmed,
         },
-    )
+    ).first()
+    if row is None:
+        return None
+    account_id, call_ended_at = row
+    if call_ended_at is not None and change.ended_at is None:
+        # News of a leg after its call's end: the end of the leg may have been lost.
+        connection.execute(
+            _ASK_AGAIN,
+            {
+                "tenant_id": tenant_id,
+                "call_sid": receipt.call_sid,
+                "check_at": now + CHECK_AFTER_END,
+            },
+        )
+    found: uuid.UUID = account_id
+    return found
 
 
 _CLOSE = text(
@@ -259,9 +278,11 @@ _CLOSE = text(
 update call set
   status = case when ended_at is null then :status else status end,
   ended_at = coalesce(ended_at, :ended_at),
-  check_at = case when exists (
-      select 1 from leg where leg.tenant_id = :tenant_id and leg.call_sid = :call_sid
-                          and leg.ended_at is null and leg.leg_sid <> :call_sid)
+  check_at = case when (
+      select bool_or(ended_at is null)
+          or (bool_or(kind = 'inbound' and talk_seconds > 0)
+              and not bool_or(kind <> 'inbound' and talk_seconds > 0))
+        from leg where leg.tenant_id = :tenant_id and leg.call_sid = :call_sid)
     then cast(:check_at as timestamptz) end
  where tenant_id = :tenant_id and call_sid = :call_sid
 """
@@ -277,7 +298,8 @@ def close_call(
     ended_at: dt.datetime,
     now: dt.datetime,
 ) -> None:
-    """The parent ended. A leg that is still open then is asked for by REST soon after."""
+    """The parent ended. The carrier is asked soon after if a leg is still open then, or if the
+    caller was answered and no forwarded leg is known to have talked: its callbacks may be lost."""
     connection.execute(
         _CLOSE,
         {

@@ -28,10 +28,10 @@ update call as c set checks = c.checks + 1, check_at = :now + least(
 returning c.tenant_id, c.call_sid, c.checks
 """
 )
-_OPEN_LEGS = text(
+_KNOWN_LEGS = text(
     """
-select leg_sid from leg
- where tenant_id = :tenant_id and call_sid = :call_sid and ended_at is null order by leg_sid
+select leg_sid, kind, ended_at is null as open, talk_seconds from leg
+ where tenant_id = :tenant_id and call_sid = :call_sid
 """
 )
 _DONE = text(
@@ -52,8 +52,30 @@ def claim_calls(connection: Connection, *, now: dt.datetime, limit: int) -> list
     return [OpenCall(*row) for row in connection.execute(_CLAIM, {"now": now, "limit": limit})]
 
 
-def open_legs(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> list[str]:
-    return list(connection.scalars(_OPEN_LEGS, {"tenant_id": tenant_id, "call_sid": call_sid}))
+@dataclass(frozen=True, slots=True)
+class KnownLegs:
+    """What has been told of a call so far."""
+
+    parent_open: bool
+    any_open: bool
+    caller_talked: bool
+    forwarded_talked: bool
+
+    @property
+    def may_lack_legs(self) -> bool:
+        """A leg still talks, or somebody answered and nobody is known to have talked: voicemail,
+        or a leg of which every callback was lost."""
+        return self.any_open or (self.caller_talked and not self.forwarded_talked)
+
+
+def known_legs(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> KnownLegs:
+    legs = connection.execute(_KNOWN_LEGS, {"tenant_id": tenant_id, "call_sid": call_sid}).all()
+    return KnownLegs(
+        parent_open=any(leg.open for leg in legs if leg.leg_sid == call_sid),
+        any_open=any(leg.open for leg in legs),
+        caller_talked=any(leg.talk_seconds for leg in legs if leg.kind == "inbound"),
+        forwarded_talked=any(leg.talk_seconds for leg in legs if leg.kind != "inbound"),
+    )
 
 
 def close_if_ended(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> None:

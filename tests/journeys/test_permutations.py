@@ -1,0 +1,331 @@
+"""Any order, any repetition, any single loss of a call's callbacks: the same call, the same legs,
+the same money.
+
+A call is made once, its callbacks are held back, and then each order is told of a copy of that call
+under SIDs of its own, so that the world need not be rebuilt. Set RINGLEDGER_ALL_ORDERS=1 for every
+order there is; otherwise a few thousand are drawn with a fixed seed.
+"""
+
+import itertools
+import math
+import os
+import random
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from sqlalchemy import text
+from werkzeug.datastructures import MultiDict
+from world import FRONT_DESK, MOBILE, Member, World, settings_for, world
+
+from gateway.sandbox.callbacks import Callback
+from gateway.services import calls
+from gateway.services.calls import Routed
+from gateway.uow import UnitOfWork
+from webhooks import params
+
+ALL_ORDERS = bool(os.environ.get("RINGLEDGER_ALL_ORDERS"))
+ORDERS_DRAWN = 2_000
+HTTP_ORDERS = 40
+ORDERS_WITH_A_LOSS = 30 if not ALL_ORDERS else 2_000
+VOICE = "http://gateway.test/webhooks/twilio/voice"
+SEED = 20260303
+
+
+@dataclass(frozen=True)
+class Told:
+    """One call as the carrier told it: the first webhook's form and all that came after."""
+
+    member: Member
+    first: dict[str, str]
+    callbacks: tuple[Callback, ...]
+    sids: tuple[str, ...]
+
+    def copy(self) -> "Told":
+        """The same call once more, under SIDs that nobody has seen."""
+        new = {sid: "CA" + secrets.token_hex(16) for sid in self.sids}
+
+        def rename(value: str) -> str:
+            for sid, name in new.items():
+                value = value.replace(sid, name)
+            return value
+
+        def form(params: dict[str, str]) -> dict[str, str]:
+            return {name: rename(value) for name, value in params.items()}
+
+        return Told(
+            self.member,
+            form(self.first),
+            tuple(replace(c, url=rename(c.url), params=form(c.params)) for c in self.callbacks),
+            tuple(new.values()),
+        )
+
+    @property
+    def call_sid(self) -> str:
+        return self.sids[0]
+
+
+@pytest.fixture(scope="module")
+def stage(lasting_held_stage: World) -> World:
+    return lasting_held_stage
+
+
+@pytest.fixture(scope="module")
+def lasting_held_stage(
+    make_database: Callable[[], tuple[str, Callable[[], None]]],
+    servers: Any,
+    worker_number: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
+    """Callbacks are held until a test delivers them."""
+    url, drop = make_database()
+    settings = settings_for(url, servers.redis(worker_number % 64), tmp_path_factory.mktemp("var"))
+    with world(settings, hold=True) as opened:
+        yield opened
+    drop()
+
+
+def listen(stage: World, member: Member, **script: Any) -> Told:
+    """Make one call and write down everything that the carrier has to say about it."""
+    asked: list[tuple[str, dict[str, str]]] = []
+    real = stage.carrier.exchange.poster
+
+    def poster(request: Any) -> Any:
+        asked.append((request.url, dict(request.params)))
+        return real(request)
+
+    before = len(stage.carrier.captured)
+    stage.carrier.poster = stage.carrier.exchange.poster = poster
+    try:
+        call_sid = stage.call(member.e164, **script)
+    finally:
+        stage.carrier.poster = stage.carrier.exchange.poster = real
+    callbacks = list(stage.carrier.captured)[before:]
+    first = next(form for url, form in asked if url.endswith("/voice"))
+    for url, form in asked:
+        if "/dial?" in url:
+            callbacks.append(Callback("action", call_sid, url, form, stage.carrier.clock.now()))
+    legs = sorted({c.params["CallSid"] for c in callbacks} - {call_sid})
+    return Told(member, first, tuple(callbacks), (call_sid, *legs))
+
+
+def deliver(stage: World, callback: Callback) -> None:
+    """Over HTTP, signed."""
+    reply = stage.carrier.courier.deliver(callback)
+    assert reply.status in (200, 204), reply
+
+
+def tell(uow: UnitOfWork, callback: Callback) -> None:
+    """The same, short of HTTP: parsed by the webhooks' own parser, done by their service."""
+    parts = urlsplit(callback.url)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    form = MultiDict(callback.params)
+    received = params.as_received(form)
+    path = parts.path.split("/")
+    if callback.kind == "status":
+        event = params.leg_event(form, now=uow.now, source="status")
+        facts = params.call_facts(form, now=uow.now)
+        assert calls.close_call(uow, params.tenant(path[-1]), event, facts, received)
+        return
+    tenant_id, call_sid = params.tenant(path[-3]), path[-2]
+    if callback.kind == "action":
+        outcome = params.dial_outcome(form, cursor=query["at"])
+        assert isinstance(calls.continue_call(uow, tenant_id, call_sid, outcome, received), Routed)
+        return
+    event = params.leg_event(form, now=uow.now, cursor=query["at"])
+    assert calls.record_leg(uow, tenant_id, call_sid, event, received)
+
+
+def begin(uow: UnitOfWork, told: Told) -> None:
+    form = MultiDict(told.first)
+    facts = params.call_facts(form, now=uow.now)
+    assert isinstance(calls.open_call(uow, facts, params.as_received(form)), Routed)
+
+
+CALL = """
+select status, refused, won_leg_sid, voicemail, answered_at, ended_at, from_number, to_number
+  from call where tenant_id = :tenant and call_sid = :call
+"""
+LEGS = """
+select leg_sid, kind, target_kind, to_address, cursor, status, answered_at, ended_at, talk_seconds,
+       confirmed, settled_at is not null, billed_seconds, rate_micros, charge_micros, cost_micros
+  from leg where tenant_id = :tenant and call_sid = :call
+"""
+RINGS = """
+select leg_sid, started_at, ring_seconds from leg
+ where tenant_id = :tenant and call_sid = :call
+"""
+MONEY = """
+select key, kind, debit, credit, amount_micros, leg_sid, billed_seconds, rate_micros
+  from posting where tenant_id = :tenant and call_sid = :call
+"""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a call left behind, with SIDs replaced by their places: rows of call, legs, postings.
+
+    `rings` apart: when a leg began to ring is known from its first callback only.
+    """
+
+    rows: tuple[str, ...]
+    rings: tuple[str, ...]
+
+
+def left(stage: World, told: Told) -> Left:
+    who = {"tenant": told.member.scope.tenant_id, "call": told.call_sid}
+
+    def rows(query: str) -> tuple[str, ...]:
+        found = uow.connection.execute(text(query), who).all()
+        assert found, "a call without legs or without money proves nothing"
+        return tuple(sorted(rename(repr(tuple(row))) for row in found))
+
+    def rename(words: str) -> str:
+        for place, sid in enumerate(told.sids):
+            words = words.replace(sid, f"<{place}>")
+        return words
+
+    with stage.units.read() as uow:
+        return Left(rows(CALL) + rows(LEGS) + rows(MONEY), rows(RINGS))
+
+
+def orders(callbacks: Sequence[Callback], count: int) -> Iterable[tuple[Callback, ...]]:
+    """All orders where there are few enough or all are asked for; else drawn, always the same."""
+    if (ALL_ORDERS and count == ORDERS_DRAWN) or math.factorial(len(callbacks)) <= count:
+        return itertools.permutations(callbacks)
+    drawn = random.Random(SEED)
+    return (tuple(drawn.sample(callbacks, len(callbacks))) for _ in range(count))
+
+
+def places(told: Told, order: Sequence[Callback]) -> tuple[int, ...]:
+    return tuple(told.callbacks.index(callback) for callback in order)
+
+
+@pytest.fixture(scope="module")
+def answered(stage: World) -> Told:
+    """Two phones ring together, the front desk answers and talks for 83 s."""
+    acme = stage.join("Acme", funds=1_000_000_000)
+    stage.person(FRONT_DESK, talks=83)
+    stage.nobody(MOBILE)
+    return listen(stage, acme)
+
+
+@pytest.fixture(scope="module")
+def expected(stage: World, answered: Told) -> Left:
+    """What the order in which things happened leaves behind."""
+    copy = answered.copy()
+    with stage.units.begin() as uow:
+        begin(uow, copy)
+        for callback in copy.callbacks:
+            tell(uow, callback)
+    assert stage.settle() == 3
+    return left(stage, copy)
+
+
+def said(order: Sequence[Callback]) -> list[tuple[str, str]]:
+    return [(c.kind, c.params["CallStatus"]) for c in order]
+
+
+def test_the_call_that_is_permuted_is_the_usual_one(answered: Told, expected: Left) -> None:
+    assert sorted(said(answered.callbacks)) == [
+        ("action", "in-progress"),
+        ("leg", "canceled"),
+        ("leg", "completed"),
+        ("leg", "in-progress"),
+        ("leg", "initiated"),
+        ("leg", "initiated"),
+        ("leg", "ringing"),
+        ("leg", "ringing"),
+        ("status", "completed"),
+    ]
+    assert sum("69166" in row for row in expected.rows) == 4  # two legs, two postings
+
+
+def test_every_order_of_the_callbacks_leaves_the_same_call_legs_and_ledger(
+    stage: World, answered: Told, expected: Left
+) -> None:
+    told = 0
+    for batch in batches(orders(answered.callbacks, ORDERS_DRAWN), 500):
+        copies = []
+        for order in batch:
+            copy = answered.copy()
+            with stage.units.begin() as uow:
+                begin(uow, copy)
+                for place in places(answered, order):
+                    tell(uow, copy.callbacks[place])
+            copies.append((copy, order))
+        stage.settle()
+        for copy, order in copies:
+            assert left(stage, copy) == expected, said(order)
+        told += len(copies)
+    assert told >= ORDERS_DRAWN
+    stage.prove_ledger()
+
+
+def test_orders_over_http_with_every_callback_doubled_and_drains_in_between(
+    stage: World, answered: Told, expected: Left
+) -> None:
+    """The whole way in, each callback a second time at a random later moment, and the drain
+    running whenever it likes: what was settled early is settled once."""
+    drawn = random.Random(SEED)
+    for _ in range(HTTP_ORDERS):
+        copy = answered.copy()
+        order = [*copy.callbacks, *copy.callbacks]
+        drawn.shuffle(order)
+        first = Callback("voice", copy.call_sid, VOICE, copy.first, stage.carrier.clock.now())
+        deliver(stage, first)
+        for callback in order:
+            deliver(stage, callback)
+            if drawn.random() < 0.2:
+                stage.settle()
+        deliver(stage, first)
+        stage.settle()
+        assert left(stage, copy).rows == expected.rows, said(order)
+    stage.prove_ledger()
+
+
+LOST = [pytest.param(place, id=f"{place + 1} of 9") for place in range(9)]
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_any_one_lost_callback_is_made_good_by_asking_the_carrier(
+    stage: World, answered: Told, expected: Left, lost: int
+) -> None:
+    rest = [c for place, c in enumerate(answered.callbacks) if place != lost]
+    copies = []
+    for order in orders(rest, ORDERS_WITH_A_LOSS):
+        copy = answered.copy()
+        remember(stage, answered, copy)
+        with stage.units.begin() as uow:
+            begin(uow, copy)
+            for place in places(answered, order):
+                tell(uow, copy.callbacks[place])
+        stage.settle()
+        copies.append((copy, order))
+    stage.sweep()
+    stage.settle()
+    for copy, order in copies:
+        assert left(stage, copy).rows == expected.rows, said(order)
+    stage.prove_ledger()
+
+
+def remember(stage: World, told: Told, copy: Told) -> None:
+    """The carrier's own record of the copy, for whoever asks by REST."""
+    books = stage.carrier.books
+    for sid, name in zip(told.sids, copy.sids, strict=True):
+        call = books.calls[sid]
+        parent = copy.call_sid if call.parent_call_sid else ""
+        books.calls[name] = replace(call, sid=name, parent_call_sid=parent)
+    books.children[copy.call_sid] = list(copy.sids[1:])
+
+
+T = TypeVar("T")
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while batch := list(itertools.islice(rest, size)):
+        yield batch
