@@ -32,6 +32,8 @@ class RefusalReason(StrEnum):
     BALANCE_BELOW_MINIMUM = "balance_below_minimum"
     FIRST_BLOCK_NOT_COVERED = "first_block_not_covered"
     TOO_MANY_CALLS = "too_many_calls"
+    MINUTES_EXHAUSTED = "minutes_exhausted"
+    NOT_FOR_SALE = "not_for_sale"
 
 
 @dataclass(frozen=True, slots=True)

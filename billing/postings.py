@@ -15,9 +15,11 @@ from billing.rating import RatedLeg
 
 
 class AccountKind(StrEnum):
-    """`wallet` has an owner; the others are the tenant's house accounts."""
+    """`wallet`, `package` and `pool` have an owner; the others are the tenant's house accounts."""
 
     WALLET = "wallet"
+    PACKAGE = "package"
+    POOL = "pool"
     REVENUE = "revenue"
     CARRIER_COST = "carrier_cost"
     CARRIER_PAYABLE = "carrier_payable"
@@ -25,10 +27,12 @@ class AccountKind(StrEnum):
     ADJUSTMENTS = "adjustments"
     TAX = "tax"
     EXPIRED = "expired"
+    SECONDS_ISSUED = "seconds_issued"
+    SECONDS_USED = "seconds_used"
 
 
 class PostingKind(StrEnum):
-    """Why money moved."""
+    """Why money or minutes moved; at most 16 characters, the width of its column."""
 
     USAGE = "usage"
     CARRIER_COST = "carrier_cost"
@@ -36,15 +40,24 @@ class PostingKind(StrEnum):
     ADJUSTMENT = "adjustment"
     RENTAL = "rental"
     REVERSAL = "reversal"
+    ACCESS_FEE = "access_fee"
+    PLAN_CHANGE = "plan_change"
+    SMS = "sms"
+    SURCHARGE = "surcharge"
+    PACKAGE = "package"
+    ISSUE = "issue"
+    DRAW = "draw"
+    EXPIRE = "expire"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
     """One line of a tenant's ledger, never changed once it is written.
 
-    `amount` is in micros of `unit`. `balance_after` is the balance of the owned account that
-    moved (the debited one if both are owned) after this line; None if only the house moved.
-    `rate_micros` is per minute. `receipt_id` is the webhook that caused the line.
+    `amount` is in micros of `unit`, and in whole seconds where the unit is SECONDS.
+    `balance_after` is the balance of the owned account that moved (the debited one if both are
+    owned) after this line; None if only the house moved. `rate_micros` is per minute; of a
+    message, per unit of it. `receipt_id` is the webhook that caused the line.
     """
 
     key: str

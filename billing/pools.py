@@ -1,0 +1,130 @@
+"""The minutes of a billing cycle: figures for every screen, upgrades, resets, the gate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID, uuid5
+
+from billing.calendar import Period
+from billing.lifecycle import Allowed, RefusalReason, Refused
+from billing.packages import Bucket
+from billing.tariffs import Plan
+from billing.terms import SECONDS_PER_MINUTE, Bundle, Pool, Share, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """Time allocated, used and remaining in a cycle, in seconds (S4-03).
+
+    What was used beyond the allocation is the overrun; remaining never shows below zero.
+    """
+
+    allocated_seconds: int
+    used_seconds: int
+    cycle_starts_on: date
+    cycle_ends_on: date
+
+    @property
+    def remaining_seconds(self) -> int:
+        return max(0, self.allocated_seconds - self.used_seconds)
+
+    @property
+    def overrun_seconds(self) -> int:
+        return max(0, self.used_seconds - self.allocated_seconds)
+
+
+def pool_figures(
+    allocated_seconds: int, remaining_balance_seconds: int, cycle: Period
+) -> PoolFigures:
+    """Figures from the ledger alone: what was issued, and how the account stands now."""
+    return PoolFigures(
+        allocated_seconds,
+        allocated_seconds - remaining_balance_seconds,
+        cycle.starts_on,
+        cycle.ends_on,
+    )
+
+
+def pool_bucket_id(subscription_id: UUID, cycle: int, grant: int = 0) -> UUID:
+    """A cycle's pool; each upgrade within it is a further grant with a bucket of its own."""
+    return uuid5(subscription_id, f"pool:{cycle}:{grant}")
+
+
+def pool_bucket(
+    pool: Pool,
+    plan: Plan,
+    *,
+    bucket_id: UUID,
+    owner_id: UUID,
+    remaining_seconds: int,
+    cycle: Period,
+) -> Bucket:
+    """A reset sets, it does not add: the old cycle's bucket keeps its own seconds (S4-06).
+
+    A call across the reset draws each cycle for the seconds that lie in it. After an upgrade
+    the cycle has two buckets: one up to the upgrade, one from it; `cycle` is then that part.
+    """
+    return Bucket(
+        id=bucket_id,
+        kind="pool",
+        owner_id=owner_id,
+        remaining_seconds=remaining_seconds,
+        starts_at=cycle.starts_at,
+        expires_at=cycle.ends_at,
+        leg_scope=pool.leg_scope,
+        scope=pool.scope,
+        continues=True,
+        overdrawn=plan.terms.exhaustion == "block_new",
+    )
+
+
+def upgrade_seconds(
+    new: Pool, cycle: Period, on: date, *, share: Share, granted_seconds: Sequence[int] = ()
+) -> int:
+    """Seconds that an upgrade grants in the cycle that runs.
+
+    `full` grants the whole complement whatever day it is (S4-05); `prorated` the part of it
+    for the days left, rounded down. `granted_seconds` are what earlier upgrades of the same
+    cycle granted: once is enough, and a later one adds only what exceeds the greatest.
+    """
+    seconds = new.minutes * SECONDS_PER_MINUTE
+    if share == "prorated":
+        seconds = seconds * cycle.days_left(on) // cycle.days
+    return max(0, seconds - max(granted_seconds, default=0))
+
+
+def may_start_on_pool(
+    terms: Terms, remaining_seconds: int, live_seconds: int = 0
+) -> Allowed | Refused:
+    """The gate of a plan whose minutes are all there is (S4-09).
+
+    `live_seconds` are what running calls have used and nobody has drawn: while one call
+    overruns, a second is refused.
+    """
+    if terms.exhaustion != "block_new" or remaining_seconds - live_seconds > 0:
+        return Allowed()
+    words = "The minutes of this cycle are used up: upgrade the plan to take calls again."
+    return Refused(RefusalReason.MINUTES_EXHAUSTED, words)
+
+
+def may_buy_bundle(terms: Terms, minutes: int) -> Bundle | Refused:
+    """Single minutes are sold only in the sizes that the plan lists (S4-11)."""
+    for bundle in terms.topup.bundles:
+        if bundle.minutes == minutes:
+            return bundle
+    sold = ", ".join(str(bundle.minutes) for bundle in terms.topup.bundles)
+    words = (
+        f"The plan sells bundles of {sold} minutes."
+        if sold
+        else "The plan sells no single minutes: upgrade it instead."
+    )
+    return Refused(RefusalReason.NOT_FOR_SALE, words)
+
+
+def may_top_up(terms: Terms, *, by_card: bool) -> Allowed | Refused:
+    """Whether money may be added at all, and in this way (C6)."""
+    if terms.topup.card if by_card else terms.topup.manual:
+        return Allowed()
+    way = "by card" if by_card else "by hand"
+    words = f"The plan takes no top-up {way}: ask support, or upgrade the plan."
+    return Refused(RefusalReason.NOT_FOR_SALE, words)
