@@ -1,0 +1,129 @@
+"""Postings of what is not talk time: access fees, changes of plan, messages, surcharges."""
+
+from datetime import datetime
+from uuid import UUID
+
+from billing.messages import MessageUsage, RatedMessage
+from billing.postings import AccountKind, Posting, PostingKind, wallet
+from billing.rating import RatedLeg
+from billing.subscriptions import Subscription, access_key
+
+
+def access_posting(
+    subscription: Subscription,
+    n: int,
+    *,
+    amount: int,
+    unit: str,
+    at: datetime,
+    balance_before: int,
+    description: str,
+    plan_version_id: UUID,
+) -> Posting:
+    """The access fee of a term, in advance."""
+    return Posting(
+        key=access_key(subscription.id, n),
+        kind=PostingKind.ACCESS_FEE,
+        debit=wallet(subscription.account_id),
+        credit=AccountKind.REVENUE,
+        amount=amount,
+        at=at,
+        account_id=subscription.account_id,
+        unit=unit,
+        description=description,
+        balance_after=balance_before - amount,
+        plan_version_id=plan_version_id,
+    )
+
+
+def plan_change_posting(
+    change_id: UUID,
+    *,
+    amount: int,
+    unit: str,
+    at: datetime,
+    account_id: UUID,
+    balance_before: int,
+    description: str,
+    plan_version_id: UUID,
+    actor: str,
+) -> Posting:
+    """What an upgrade costs at once; `plan_version_id` is the new plan's."""
+    return Posting(
+        key=f"change:{change_id}",
+        kind=PostingKind.PLAN_CHANGE,
+        debit=wallet(account_id),
+        credit=AccountKind.REVENUE,
+        amount=amount,
+        at=at,
+        account_id=account_id,
+        unit=unit,
+        description=description,
+        balance_after=balance_before - amount,
+        plan_version_id=plan_version_id,
+        actor=actor,
+    )
+
+
+def message_posting(
+    usage: MessageUsage,
+    rated: RatedMessage,
+    *,
+    message_sid: str,
+    unit: str,
+    at: datetime,
+    account_id: UUID,
+    balance_before: int,
+    plan_version_id: UUID,
+    receipt_id: UUID | None,
+) -> Posting:
+    """A message sent or received (S2-09, S5-03)."""
+    return Posting(
+        key=f"sms:{message_sid}:0",
+        kind=PostingKind.SMS,
+        debit=wallet(account_id),
+        credit=AccountKind.REVENUE,
+        amount=rated.charge_micros,
+        at=at,
+        account_id=account_id,
+        unit=unit,
+        description=f"{usage.direction.capitalize()} message",
+        balance_after=balance_before - rated.charge_micros,
+        plan_version_id=plan_version_id,
+        rate_micros=rated.price_micros,
+        receipt_id=receipt_id,
+    )
+
+
+def surcharge_posting(
+    rated: RatedLeg,
+    *,
+    unit: str,
+    at: datetime,
+    account_id: UUID,
+    balance_before: int,
+    call_sid: str,
+    leg_sid: str,
+    plan_version_id: UUID,
+    receipt_id: UUID | None,
+) -> Posting:
+    """The surcharge of a leg, beside its usage line."""
+    assert rated.rate is not None, "a surcharge has a rate"
+    return Posting(
+        key=f"surcharge:{leg_sid}:0",
+        kind=PostingKind.SURCHARGE,
+        debit=wallet(account_id),
+        credit=AccountKind.REVENUE,
+        amount=rated.charge_micros,
+        at=at,
+        account_id=account_id,
+        unit=unit,
+        description=f"Surcharge {rated.rate.label}",
+        balance_after=balance_before - rated.charge_micros,
+        call_sid=call_sid,
+        leg_sid=leg_sid,
+        plan_version_id=plan_version_id,
+        rate_micros=rated.rate.per_minute_micros,
+        billed_seconds=rated.billed_seconds,
+        receipt_id=receipt_id,
+    )
