@@ -122,14 +122,15 @@ select a.status, a.currency, a.plan_version_id, a.time_zone, a.low_balance_micro
                           and w.name = :wallet
   join chain_head as h on h.tenant_id = a.tenant_id
  where a.tenant_id = :tenant_id and a.id = :account_id
-   for update of a, h
+   for update of a, w, h
 """
 _LOCK_OR_WAIT = text(_LOCK)
 _LOCK_OR_SKIP = text(_LOCK + " skip locked")
 
 
 def lock_books(connection: Connection, scope: Scope, *, wait: bool = True) -> LockedBooks | None:
-    """Account first, chain second: every writer of money takes the two in this order.
+    """Account, wallet, chain: every writer of money takes the three in this order. The wallet too,
+    or a statement that waited would answer the balance of before its wait.
 
     None when there is no such account or, without `wait`, when another worker holds it.
     """
