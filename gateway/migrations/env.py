@@ -1,5 +1,7 @@
 """Alembic's entry: one connection, one transaction, the store's metadata."""
 
+from typing import Literal
+
 from alembic import context
 from sqlalchemy import create_engine, pool
 
@@ -9,7 +11,7 @@ from gateway.store import metadata
 config = context.config
 
 
-def render_item(kind, value, autogen_context):
+def render_item(kind: str, value: object, autogen_context: object) -> str | Literal[False]:
     """Write our types as plain SQL types: a migration must not import today's code."""
     if kind == "type" and isinstance(value, UtcDateTime):
         return "sa.DateTime(timezone=True)"

@@ -424,4 +424,7 @@ _VERSION_OF = text(
 def forwarding_version_of(
     connection: Connection, tenant_id: uuid.UUID, call_sid: str
 ) -> uuid.UUID | None:
-    return connection.scalar(_VERSION_OF, {"tenant_id": tenant_id, "call_sid": call_sid})
+    version_id: uuid.UUID | None = connection.scalar(
+        _VERSION_OF, {"tenant_id": tenant_id, "call_sid": call_sid}
+    )
+    return version_id

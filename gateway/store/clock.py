@@ -49,4 +49,5 @@ def release(connection: Connection, name: str, holder: str) -> None:
 
 def beat_age_seconds(connection: Connection, name: str) -> float | None:
     """How long ago the holder last renewed; None when nobody ever held it."""
-    return connection.scalar(_AGE, {"name": name})
+    age: float | None = connection.scalar(_AGE, {"name": name})
+    return age

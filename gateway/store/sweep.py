@@ -42,6 +42,7 @@ update call set check_at = null
                       and leg.call_sid = :call_sid and leg.ended_at is null)
 """
 )
+_OLDEST = text("select check_at from call where check_at <= :now order by check_at limit 1")
 _RECHECK = text(
     "update call set check_at = :at, checks = 0 where check_at is not null and check_at > :at"
 )
@@ -89,7 +90,5 @@ def recheck_all(connection: Connection, *, at: dt.datetime) -> int:
 
 
 def oldest_check_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
-    return connection.scalar(
-        text("select check_at from call where check_at <= :now order by check_at limit 1"),
-        {"now": now},
-    )
+    oldest: dt.datetime | None = connection.scalar(_OLDEST, {"now": now})
+    return oldest
