@@ -264,7 +264,7 @@ def rental_posting(
     description: str,
     plan_version_id: UUID,
 ) -> Posting:
-    """A number's rent in advance; `month` counts from 0 at the purchase."""
+    """A number’s rent in advance; `month` counts from 1, the one that begins with the purchase."""
     return Posting(
         key=f"rent:{number_id}:{month}",
         kind=PostingKind.RENTAL,

@@ -62,6 +62,7 @@ class Clock:
         self._silent_until = 0.0
         self._watched_at = 0.0
         self._stepping_in: dict[str, threading.Thread] = {}
+        self._patient_until = time.monotonic() + STEP_IN_AFTER.total_seconds()
         self._recheck = True  # callbacks may have been lost while nothing of ours was running
 
     def run(self) -> None:
@@ -99,7 +100,7 @@ class Clock:
             except RedisUnavailable as error:
                 log.error("clock.redis", error=str(error)[:200])
                 self._silent_until = time.monotonic() + RING_AGAIN_SECONDS
-        if waited >= STEP_IN_AFTER:
+        if waited >= STEP_IN_AFTER and time.monotonic() >= self._patient_until:
             self._step_in(bell)
 
     def _step_in(self, bell: Bell) -> None:
