@@ -1,0 +1,11 @@
+"""Olga at the console."""
+
+import pytest
+
+from tests.edges.conftest import world  # noqa: F401  the cast
+from tests.web.conftest import OLGA, Browser, World
+
+
+@pytest.fixture
+def olga(world: World) -> Browser:  # noqa: F811
+    return world.logged_in(OLGA)
