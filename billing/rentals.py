@@ -26,8 +26,9 @@ class RentedNumber:
     released_at: datetime | None = None
 
     def period(self, n: int) -> Period:
+        """The number's own nth month, counted from 0."""
         found = period(self.anchor, self.months_paid_before + n, self.zone)
-        return replace(found, starts_at=self.charged_from) if n == 0 else found
+        return replace(found, n=n, starts_at=self.charged_from if n == 0 else found.starts_at)
 
     def renews_into(self, n: int) -> bool:
         return self.released_at is None or self.released_at > self.period(n).starts_at
