@@ -80,9 +80,9 @@ def explain(
     parts = [_price_words(usage, rated, tariff, currency), _KIND_WORDS[usage.kind]]
     if rated.charge_micros:
         parts.append(increment_words(tariff.increment))
-    parts += [plan, *_receipt_words(receipts)]
+    parts += [plan, *receipt_words(receipts)]
     if forgiven_micros:
-        parts.append(f"{_money(forgiven_micros, currency)} past zero is free under the plan")
+        parts.append(f"{money_words(forgiven_micros, currency)} past zero is free under the plan")
     return Explanation(
         words=", ".join(parts),
         steps=_steps(usage, rated, tariff, forgiven_micros),
@@ -95,14 +95,14 @@ def explain_entry(
 ) -> Explanation:
     """A line that no rate stands behind: a top-up, an adjustment, a month's rent, a reversal."""
     title = posting.description or _ENTRY_WORDS[posting.kind]
-    parts = [f"{title}: {_money(posting.amount, currency)}"]
+    parts = [f"{title}: {money_words(posting.amount, currency)}"]
     if posting.reverses_key:
         parts.append(f"undoes {posting.reverses_key}")
     if posting.actor:
         parts.append(f"by {posting.actor}")
     if posting.reason:
         parts.append(f"because: {posting.reason}")
-    parts += _receipt_words(receipts)
+    parts += receipt_words(receipts)
     step = Step("Amount in millionths", str(posting.amount), posting.amount)
     return Explanation(", ".join(parts), (step,), posting.amount)
 
@@ -145,7 +145,7 @@ def _price_words(usage: LegUsage, rated: RatedLeg, tariff: Tariff, currency: str
     rate = format_rate(rated.rate.per_minute_micros)
     words = f"{rated.billed_seconds} s × {_symbol(currency)}{rate}/min"
     if rated.connect_fee_micros:
-        words += f" + {_money(rated.connect_fee_micros, currency)} to connect"
+        words += f" + {money_words(rated.connect_fee_micros, currency)} to connect"
     return words
 
 
@@ -161,7 +161,8 @@ def _unpriced(usage: LegUsage) -> str:
     return usage.target_address or "the destination"
 
 
-def _receipt_words(receipts: Sequence[ReceiptRef]) -> list[str]:
+def receipt_words(receipts: Sequence[ReceiptRef]) -> list[str]:
+    """The webhooks that caused a line, and when they arrived."""
     return [
         f"caused by webhook {receipt.event} at "
         f"{receipt.received_at.astimezone(UTC).isoformat(timespec='seconds')}"
@@ -242,5 +243,6 @@ def _symbol(currency: str) -> str:
     return "$" if currency == "USD" else f"{currency} "
 
 
-def _money(micros: int, currency: str) -> str:
+def money_words(micros: int, currency: str) -> str:
+    """ "$0.05", "EUR 0.05": the exact amount."""
     return f"{_symbol(currency)}{format_amount(micros)}"

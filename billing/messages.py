@@ -12,16 +12,49 @@ Direction = Literal["inbound", "outbound"]
 
 
 class MessageStatus(StrEnum):
-    """MessageStatus in the carrier's words: twilio.com/docs/messaging/api/message-resource."""
+    """MessageStatus in the carrier's words: twilio.com/docs/messaging/api/message-resource.
 
-    RECEIVED = "received"
+    Ours are `draft` (not yet at the carrier), `refused` (the carrier never took it) and `lost`
+    (the answer was lost, and the carrier knows of no such text).
+    """
+
+    DRAFT = "draft"
+    REFUSED = "refused"
+    LOST = "lost"
+    ACCEPTED = "accepted"
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    SENDING = "sending"
     SENT = "sent"
-    DELIVERED = "delivered"
-    UNDELIVERED = "undelivered"
+    CANCELED = "canceled"
     FAILED = "failed"
+    UNDELIVERED = "undelivered"
+    PARTIALLY_DELIVERED = "partially_delivered"
+    DELIVERED = "delivered"
+    READ = "read"
+    RECEIVING = "receiving"
+    RECEIVED = "received"
 
 
 FAILED_STATUSES = frozenset({MessageStatus.UNDELIVERED, MessageStatus.FAILED})
+NEVER_SENT = frozenset(
+    {MessageStatus.DRAFT, MessageStatus.REFUSED, MessageStatus.LOST, MessageStatus.CANCELED}
+)
+"""Nothing left the carrier: free under every plan."""
+
+_RANKS = {status: rank for rank, status in enumerate(MessageStatus)}
+_FIRST_FINAL = _RANKS[MessageStatus.CANCELED]
+
+
+def message_rank(status: MessageStatus) -> int:
+    """Later news has the higher rank, so that callbacks may come in any order, and twice. What
+    the carrier says outranks what we concluded without it."""
+    return _RANKS[status]
+
+
+def is_final(status: MessageStatus) -> bool:
+    """The carrier has nothing more to say that a charge would wait for."""
+    return _RANKS[status] >= _FIRST_FINAL and status != MessageStatus.RECEIVING
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +68,17 @@ class MessageRate:
 
 @dataclass(frozen=True, slots=True)
 class MessagePrices:
-    """What a plan takes for messages; failed ones only where `charge_failed` says so."""
+    """What a plan takes for messages; failed ones only where `charge_failed` says so.
+
+    `unit` is that of outbound messages. A price of inbound messages is for each, however long
+    (S5-04), unless `inbound_unit` says otherwise, as the carrier's own prices do.
+    """
 
     inbound_flat_micros: int
     outbound: Mapping[str, MessageRate]
     unit: MessageUnit
     charge_failed: bool
+    inbound_unit: MessageUnit = "message"
 
     def outbound_rate(self, e164: str) -> MessageRate | None:
         """The longest prefix; None means that no message may go there (S5-05)."""
@@ -59,12 +97,14 @@ class MessageUsage:
 
 @dataclass(frozen=True, slots=True)
 class RatedMessage:
-    """What a message costs: `units` (messages or segments) at `price_micros` each."""
+    """What a message costs: `units` (messages or segments) at `price_micros` each. `label` names
+    the price, and is empty for an inbound one."""
 
     units: int
     price_micros: int
     charge_micros: int
     unit: MessageUnit
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +123,18 @@ def may_send(to: str, prices: MessagePrices | None) -> MessageRate | MessageRefu
 
 
 def rate_message(usage: MessageUsage, prices: MessagePrices) -> RatedMessage | MessageRefused:
-    """Inbound is flat per message however long it is (S5-04); outbound goes by the unit."""
+    """Inbound is flat per message (S5-04); outbound goes by the unit (S5-07)."""
     if usage.direction == "inbound":
-        return RatedMessage(1, prices.inbound_flat_micros, prices.inbound_flat_micros, "message")
+        return _rated(usage.segments, prices.inbound_flat_micros, prices.inbound_unit)
     rate = may_send(usage.to, prices)
     if isinstance(rate, MessageRefused):
         return rate
     failed = usage.status in FAILED_STATUSES and not prices.charge_failed
-    units = 0 if failed else usage.segments if prices.unit == "segment" else 1
-    charge = units * rate.price_micros
-    return RatedMessage(units, rate.price_micros, charge, prices.unit)
+    segments = 0 if failed or usage.status in NEVER_SENT else usage.segments
+    return _rated(segments, rate.price_micros, prices.unit, rate.label)
+
+
+def _rated(segments: int, price_micros: int, unit: MessageUnit, label: str = "") -> RatedMessage:
+    """No segments, no charge: a failed message is no unit at all."""
+    units = segments if unit == "segment" else min(segments, 1)
+    return RatedMessage(units, price_micros, units * price_micros, unit, label)

@@ -42,6 +42,7 @@ _SMS = schema_object(
         "outbound": prefixed("price"),
         "unit": {"enum": ["segment", "message"]},
         "charge_failed": {"type": "boolean"},
+        "inbound_unit": {"enum": ["segment", "message"]},
     },
     required=("inbound_flat",),
     description="Messages; without it the plan sells none.",

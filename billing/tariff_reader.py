@@ -135,6 +135,9 @@ def _sms(tariff: ObjectReader) -> MessagePrices | None:
         outbound=_prefixed(reader, "outbound", "price", MessageRate),
         unit=cast(MessageUnit, reader.choice("unit", get_args(MessageUnit), default="segment")),
         charge_failed=reader.flag("charge_failed", default=False),
+        inbound_unit=cast(
+            MessageUnit, reader.choice("inbound_unit", get_args(MessageUnit), default="message")
+        ),
     )
     reader.finish()
     return prices
