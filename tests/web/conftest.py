@@ -3,9 +3,11 @@
 import datetime as dt
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
+import psycopg
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
@@ -16,11 +18,11 @@ from billing.metering import LegStatus
 from billing.money import parse_amount
 from gateway import db
 from gateway.app import create_app
-from gateway.config import Settings
+from gateway.config import Settings, load_settings
 from gateway.limits import limiter
 from gateway.links import NumberUrls, PublicLinks
 from gateway.providers.telephony import CarrierNumber, OfferedNumber
-from gateway.runtime import Runtime
+from gateway.runtime import EXTENSION, Runtime
 from gateway.services import (
     accounts,
     calls,
@@ -30,6 +32,7 @@ from gateway.services import (
     plans,
     purchases,
     settlement,
+    statement,
 )
 from gateway.services.accounts import Account, NewAccount
 from gateway.services.numbers import Number
@@ -121,10 +124,12 @@ class World:
         assert browser.log_in(email).status_code == 302
         return browser
 
+    def take_call(self, sid: str) -> str:
+        """One more call to Acme's number, from a caller who hangs up at once."""
+        return take_call(self.units, self.number, sid=sid, seconds=0)
+
     @property
     def posting_id(self) -> str:
-        from gateway.services import statement
-
         with self.units.read() as uow:
             return statement.list_postings(uow, self.acme.scope).items[0].id
 
@@ -254,17 +259,65 @@ def people_the_world(app: APIFlask, runtime: Runtime) -> World:
     return World(app, units, runtime, acme, bolt, cobalt, number, call_sid)
 
 
+@pytest.fixture(scope="session")
+def web_app(
+    servers: Any,
+    worker_number: int,
+    make_database: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[APIFlask]:
+    """One application; each test gives it a runtime on a database of its own."""
+    url, drop = make_database()
+    settings = load_settings(
+        {
+            "DATABASE_URL": url,
+            "REDIS_URL": servers.redis(worker_number % 64),
+            "VAR_DIR": str(tmp_path_factory.mktemp("var")),
+            "PUBLIC_URL": "http://gateway.test",
+        }
+    )
+    yield create_app(runtime_on(settings, url))
+    drop()
+
+
+@pytest.fixture(scope="session")
+def settled(web_app: APIFlask) -> World:
+    """The world as every test finds it, made once; its database is the one to copy."""
+    made = people_the_world(web_app, web_app.extensions[EXTENSION])
+    made.units.engine.dispose()  # a database with a visitor cannot be copied
+    return made
+
+
 @pytest.fixture
-def world(settings: Settings) -> Iterator[World]:
-    runtime = Runtime(
+def world(settled: World, servers: Any, worker_number: int) -> Iterator[World]:
+    source = settled.runtime.settings.database_url
+    name = f"web_{worker_number}_{next(_numbers)}"
+    template = source.partition("?")[0].rpartition("/")[2]
+    _administer(servers, f"create database {name} template {template} strategy file_copy")
+    runtime = runtime_on(settled.runtime.settings, source.replace(f"/{template}", f"/{name}"))
+    settled.app.extensions[EXTENSION] = runtime
+    yield replace(settled, units=runtime.units, runtime=runtime)
+    limiter.reset()
+    runtime.units.engine.dispose()
+    _administer(servers, f"drop database {name} with (force)")
+
+
+def runtime_on(settings: Settings, database_url: str) -> Runtime:
+    return Runtime(
         settings=settings,
-        units=UnitsOfWork(db.engine_for(settings.database_url), lambda: NOON),
+        units=UnitsOfWork(db.engine_for(database_url), lambda: NOON),
         links=PublicLinks(settings.public_url),
         connect_carrier=lambda: Shop(),  # type: ignore[arg-type, return-value]
     )
-    app = create_app(runtime)
-    yield people_the_world(app, runtime)
-    limiter.reset()
+
+
+def _administer(servers: Any, statement: str) -> None:
+    url = servers.database_url.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
+
+
+_numbers = count()
 
 
 @pytest.fixture
