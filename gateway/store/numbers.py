@@ -49,6 +49,7 @@ class DidRow(Base):
     status: Mapped[str] = mapped_column(String(16))  # active, suspended, releasing, released
     carrier_sid: Mapped[str | None]
     forwarding_version_id: Mapped[uuid.UUID | None]
+    texts_to: Mapped[str] = mapped_column(server_default="")  # an e-mail address, or a phone
     rental_micros: Mapped[Micros]  # a month, as shown before the purchase
     bought_at: Mapped[dt.datetime]
     trial_until: Mapped[dt.datetime | None]  # free until then (S5-13)
@@ -140,6 +141,7 @@ class Number:
     status: str
     carrier_sid: str | None
     forwarding_version_id: uuid.UUID | None
+    texts_to: str  # who gets a copy of a text that comes in: nobody, an e-mail address, a phone
     rental_micros: int
     bought_at: dt.datetime
     release_requested_at: dt.datetime | None

@@ -161,6 +161,28 @@ def upgrade() -> None:
         postgresql_where="state in ('pending','unknown','requires_action')",
     )
     op.create_table(
+        "conversation",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("did_id", sa.UUID(), nullable=False),
+        sa.Column("peer", sa.String(length=16), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_message_id", sa.UUID(), nullable=False),
+        sa.Column("unread", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_conversation_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "did_id", "peer", name=op.f("pk_conversation")),
+    )
+    op.create_index(
+        "ix_conversation_account",
+        "conversation",
+        ["tenant_id", "account_id", "last_message_id"],
+        unique=False,
+    )
+    op.create_table(
         "message",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
         sa.Column("id", sa.UUID(), nullable=False),
@@ -170,15 +192,22 @@ def upgrade() -> None:
         sa.Column("direction", sa.String(length=8), nullable=False),
         sa.Column("peer", sa.String(length=16), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("media_count", sa.BigInteger(), nullable=False),
         sa.Column("encoding", sa.String(length=8), nullable=False),
         sa.Column("segments", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("error_code", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
         sa.Column("plan_version_id", sa.UUID(), nullable=False),
         sa.Column("receipt_id", sa.UUID(), nullable=True),
+        sa.Column("forward_of", sa.UUID(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("check_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checks", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("quoted_micros", sa.BigInteger(), nullable=False),
         sa.Column("rate_micros", sa.BigInteger(), nullable=True),
         sa.Column("charge_micros", sa.BigInteger(), nullable=True),
         sa.Column("cost_micros", sa.BigInteger(), nullable=True),
@@ -195,17 +224,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_message")),
     )
     op.create_index(
-        "ix_message_account",
-        "message",
-        ["tenant_id", "account_id", "created_at", "id"],
-        unique=False,
+        "ix_message_account", "message", ["tenant_id", "account_id", "id"], unique=False
     )
     op.create_index(
-        "ix_message_due",
+        "ix_message_check",
+        "message",
+        ["check_at"],
+        unique=False,
+        postgresql_where="check_at is not null",
+    )
+    op.create_index(
+        "ix_message_conversation", "message", ["tenant_id", "did_id", "peer", "id"], unique=False
+    )
+    op.create_index(
+        "ix_message_forward",
+        "message",
+        ["tenant_id", "forward_of"],
+        unique=False,
+        postgresql_where="forward_of is not null",
+    )
+    op.create_index(
+        "ix_message_open",
         "message",
         ["tenant_id", "account_id"],
         unique=False,
-        postgresql_where="due_at is not null and settled_at is null",
+        postgresql_where="settled_at is null",
     )
     op.create_index("uq_message_carrier_sid", "message", ["tenant_id", "carrier_sid"], unique=True)
     op.create_index(
@@ -442,6 +485,7 @@ def upgrade() -> None:
     op.add_column(
         "account", sa.Column("billing_email_bounced_at", sa.DateTime(timezone=True), nullable=True)
     )
+    op.add_column("did", sa.Column("texts_to", sa.Text(), server_default="", nullable=False))
     op.add_column("did", sa.Column("trial_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("did", sa.Column("rental_n", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("did", sa.Column("rented_until", sa.DateTime(timezone=True), nullable=True))
@@ -465,6 +509,7 @@ def downgrade() -> None:
     op.drop_column("did", "rented_until")
     op.drop_column("did", "rental_n")
     op.drop_column("did", "trial_until")
+    op.drop_column("did", "texts_to")
     op.drop_column("account", "billing_email_bounced_at")
     op.drop_column("account", "trial_used")
     op.drop_column("account", "vat_id_checked_at")
@@ -492,13 +537,16 @@ def downgrade() -> None:
     op.drop_table("package")
     op.drop_index("uq_message_idempotency", table_name="message")
     op.drop_index("uq_message_carrier_sid", table_name="message")
+    op.drop_index("ix_message_open", table_name="message", postgresql_where="settled_at is null")
     op.drop_index(
-        "ix_message_due",
-        table_name="message",
-        postgresql_where="due_at is not null and settled_at is null",
+        "ix_message_forward", table_name="message", postgresql_where="forward_of is not null"
     )
+    op.drop_index("ix_message_conversation", table_name="message")
+    op.drop_index("ix_message_check", table_name="message", postgresql_where="check_at is not null")
     op.drop_index("ix_message_account", table_name="message")
     op.drop_table("message")
+    op.drop_index("ix_conversation_account", table_name="conversation")
+    op.drop_table("conversation")
     op.drop_index(
         "uq_charge_open",
         table_name="charge",
