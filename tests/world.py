@@ -29,6 +29,7 @@ from gateway.links import PublicLinks
 from gateway.providers.mail import SandboxMailer
 from gateway.providers.twilio_rest import TwilioTelephony
 from gateway.runtime import Runtime
+from gateway.sandbox.calls import new_sid
 from gateway.sandbox.carrier import Carrier
 from gateway.sandbox.clock import VirtualClock
 from gateway.sandbox.people import Behaviour, CallerScript, Outcome
@@ -67,8 +68,10 @@ class ClientPoster:
     def __init__(self, app: Flask, auth_token: str) -> None:
         self._app = app
         self._token = auth_token
+        self.seen: list[Request] = []
 
     def __call__(self, request: Request) -> Reply:
+        self.seen.append(request)
         parts = urlsplit(request.url)
         answer = self._app.test_client().post(
             parts.path + (f"?{parts.query}" if parts.query else ""),
@@ -112,8 +115,8 @@ class World:
         )
         self.app = create_app(self.runtime)
         self.tools = Work(self.runtime, SandboxMailer())
-        poster = ClientPoster(self.app, settings.twilio_auth_token)
-        carrier.poster = carrier.exchange.poster = carrier.courier._poster = poster
+        self.poster = ClientPoster(self.app, settings.twilio_auth_token)
+        carrier.poster = carrier.exchange.poster = carrier.courier._poster = self.poster
         with self.units.begin() as uow:
             for code, document in load_catalogue().items():
                 kind = "carrier" if code == CARRIER_COST else "retail"
@@ -231,6 +234,15 @@ class World:
             )
         headers = {"X-Twilio-Signature": signature, **request.pop("headers", {})}
         return self.app.test_client().post(path, data=form, headers=headers, **request)
+
+    def ask(self, to: str, *, from_: str = CALLER, call_sid: str = "", **form: str) -> str:
+        """What the voice webhook answers to a call that begins now."""
+        sid = call_sid or new_sid("CA")
+        answer = self.post(
+            "/webhooks/twilio/voice", {"CallSid": sid, "From": from_, "To": to, **form}
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.text
 
     def settle(self) -> int:
         return settlement.drain(self.units).legs
