@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001  the words that people read have a multiplication sign
+
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any

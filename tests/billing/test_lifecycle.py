@@ -26,7 +26,7 @@ BOTH_LEGS = (50_000, 50_000)
 CUT = catalogue_plan("payg_cut")
 GRACE = catalogue_plan("payg_grace")
 LET_FINISH = catalogue_plan("payg")
-COMMAND_CENTER = catalogue_plan("command_center")
+ANSWERED_MINUTES = catalogue_plan("answered_minutes")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_the_carrier_is_told_when_to_end_the_call(
 
 
 def test_s4_08_no_call_lasts_longer_than_the_fraud_ceiling() -> None:
-    assert dial_time_limit(COMMAND_CENTER, 10**12, BOTH_LEGS) == 14_400
+    assert dial_time_limit(ANSWERED_MINUTES, 10**12, BOTH_LEGS) == 14_400
 
 
 def test_c2_calls_that_drain_one_balance_together_each_get_less() -> None:
@@ -203,7 +203,7 @@ def test_c2_a_cut_call_that_was_let_in_costs_no_more_than_the_balance(
     "terms, balance_micros, accrued_micros, seconds_below_zero, ended",
     [
         pytest.param(LET_FINISH, 0, 10**9, 10**6, False, id="S4-08 never cut"),
-        pytest.param(COMMAND_CENTER, 0, 10**9, 10**6, False, id="S4-08 as long as you like"),
+        pytest.param(ANSWERED_MINUTES, 0, 10**9, 10**6, False, id="S4-08 as long as you like"),
         pytest.param(CUT, 100_000, 99_999, 0, False, id="C2 cut: a micro is left"),
         pytest.param(CUT, 100_000, 100_000, 0, True, id="C2 cut at zero"),
         pytest.param(GRACE, 100_000, 100_001, 59, False, id="C2 grace still runs"),
