@@ -12,6 +12,7 @@ from gateway.store import (  # noqa: F401  the tables register themselves
     audit,
     calls,
     clock,
+    conversations,
     forwarding,
     idempotency,
     ledger,

@@ -1,11 +1,10 @@
-"""Texts in and out, the conversations they make, and who said STOP."""
+"""Texts in and out."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +13,10 @@ from sqlalchemy import (
     Connection,
     ForeignKeyConstraint,
     Index,
+    Select,
     String,
-    bindparam,
-    delete,
-    exists,
     func,
     select,
-    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -28,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.store.accounts import AccountRow
 from gateway.store.base import E164, Base, Key, Micros, Scope, TenantId, new_id
-from gateway.store.numbers import DidRow
+from gateway.store.numbers import DidOwner, DidRow
 from gateway.store.receipts import ReceiptRow
 
 
@@ -49,7 +45,8 @@ class MessageRow(Base):
     body: Mapped[str]
     media_count: Mapped[int]  # pictures that came along; the carrier keeps them
     encoding: Mapped[str] = mapped_column(String(8))
-    segments: Mapped[int]  # the carrier's NumSegments once known; our own count before
+    segments: Mapped[int]  # our own count, and the carrier's NumSegments once `metered`
+    metered: Mapped[bool]
     status: Mapped[str] = mapped_column(String(20))  # billing.messages.MessageStatus
     error_code: Mapped[int | None]
     error: Mapped[str | None]  # why it did not arrive, in words for the business
@@ -97,36 +94,254 @@ class MessageRow(Base):
     )
 
 
-class ConversationRow(Base):
-    """One of our numbers and one far end: what the list of conversations shows, without reading
-    texts. Texts that are only handed on to the business's own phone make no conversation."""
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text; `status` is one of billing.messages.MessageStatus."""
 
-    __tablename__ = "conversation"
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    account_id: uuid.UUID
+    did_id: uuid.UUID
+    carrier_sid: str | None
+    direction: str
+    peer: str
+    body: str
+    media_count: int
+    encoding: str
+    segments: int
+    metered: bool
+    status: str
+    error_code: int | None
+    error: str | None
+    plan_version_id: uuid.UUID
+    receipt_id: uuid.UUID | None
+    forward_of: uuid.UUID | None
+    created_at: dt.datetime
+    attempted_at: dt.datetime | None
+    due_at: dt.datetime | None
+    settled_at: dt.datetime | None
+    quoted_micros: int
+    rate_micros: int | None
+    charge_micros: int | None
+    actor: str | None
 
-    tenant_id: Mapped[TenantId]
-    did_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    peer: Mapped[E164] = mapped_column(primary_key=True)
-    account_id: Mapped[uuid.UUID]
-    last_at: Mapped[dt.datetime]
-    last_message_id: Mapped[uuid.UUID]
-    unread: Mapped[int]
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.account_id)
 
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "account_id"],
-            ["account.tenant_id", "account.id"],
-            name="fk_conversation_account",
-        ),
-        Index("ix_conversation_account", "tenant_id", "account_id", "last_message_id"),
+
+_MESSAGES = select(*(getattr(MessageRow, name) for name in Message.__dataclass_fields__))
+
+
+def find(connection: Connection, scope: Scope, id: uuid.UUID) -> Message | None:
+    row = connection.execute(_mine(scope).where(MessageRow.id == id)).first()
+    return None if row is None else Message(*row)
+
+
+def lock(connection: Connection, tenant_id: uuid.UUID, id: uuid.UUID) -> Message | None:
+    """Until the transaction ends: callbacks of one text wait for each other."""
+    row = connection.execute(
+        _MESSAGES.where(MessageRow.tenant_id == tenant_id, MessageRow.id == id).with_for_update()
+    ).first()
+    return None if row is None else Message(*row)
+
+
+def find_by_sid(connection: Connection, tenant_id: uuid.UUID, carrier_sid: str) -> Message | None:
+    row = connection.execute(
+        _MESSAGES.where(MessageRow.tenant_id == tenant_id, MessageRow.carrier_sid == carrier_sid)
+    ).first()
+    return None if row is None else Message(*row)
+
+
+def find_by_key(connection: Connection, scope: Scope, idempotency_key: str) -> Message | None:
+    row = connection.execute(
+        _mine(scope).where(MessageRow.idempotency_key == idempotency_key)
+    ).first()
+    return None if row is None else Message(*row)
+
+
+def add(connection: Connection, message: Message, **more: Any) -> bool:
+    """False where a text with its SID or its key is there already."""
+    values = {name: getattr(message, name) for name in Message.__dataclass_fields__}
+    added = connection.execute(
+        insert(MessageRow).values(**values, checks=0, **more).on_conflict_do_nothing()
+    )
+    return added.rowcount == 1
+
+
+def change(
+    connection: Connection, tenant_id: uuid.UUID, id: uuid.UUID, values: Mapping[str, Any]
+) -> None:
+    connection.execute(
+        update(MessageRow)
+        .where(MessageRow.tenant_id == tenant_id, MessageRow.id == id)
+        .values(**values)
     )
 
 
-class OptOutRow(Base):
-    """A phone that said STOP to one of our numbers; START removes the row."""
+def page(
+    connection: Connection,
+    scope: Scope,
+    *,
+    before: uuid.UUID | None,
+    limit: int,
+    did_id: uuid.UUID | None = None,
+    peer: str | None = None,
+    direction: str | None = None,
+) -> Sequence[Message]:
+    """Newest first. A conversation is read along an index of its own."""
+    found = _mine(scope).order_by(MessageRow.id.desc()).limit(limit)
+    if before is not None:
+        found = found.where(MessageRow.id < before)
+    if did_id is not None:
+        found = found.where(MessageRow.did_id == did_id)
+    if peer is not None:
+        found = found.where(MessageRow.peer == peer)
+    if direction is not None:
+        found = found.where(MessageRow.direction == direction)
+    return [Message(*row) for row in connection.execute(found)]
 
-    __tablename__ = "opt_out"
 
-    tenant_id: Mapped[TenantId]
-    did_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    peer: Mapped[E164] = mapped_column(primary_key=True)
-    at: Mapped[dt.datetime]
+def forwards_of(
+    connection: Connection, scope: Scope, ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, Message]:
+    """The copies that went to the business's own phone, by the text that they hand on."""
+    rows = connection.execute(_mine(scope).where(MessageRow.forward_of.in_(list(ids))))
+    copies = [Message(*row) for row in rows]
+    return {copy.forward_of: copy for copy in copies if copy.forward_of is not None}
+
+
+def bodies_after(
+    connection: Connection, tenant_id: uuid.UUID, did_id: uuid.UUID, peer: str, at: dt.datetime
+) -> list[str]:
+    """What the far end wrote later than that."""
+    return list(
+        connection.scalars(
+            select(MessageRow.body).where(
+                MessageRow.tenant_id == tenant_id,
+                MessageRow.did_id == did_id,
+                MessageRow.peer == peer,
+                MessageRow.direction == "inbound",
+                MessageRow.created_at > at,
+            )
+        )
+    )
+
+
+def quoted_micros(connection: Connection, scope: Scope) -> int:
+    """What texts that are on their way, and not charged yet, may cost together."""
+    total = connection.scalar(
+        select(func.coalesce(func.sum(MessageRow.quoted_micros), 0)).where(
+            MessageRow.tenant_id == scope.tenant_id,
+            MessageRow.account_id == scope.account_id,
+            MessageRow.settled_at.is_(None),
+        )
+    )
+    return int(total or 0)
+
+
+def _mine(scope: Scope) -> Select[*tuple[Any, ...]]:
+    return _MESSAGES.where(
+        MessageRow.tenant_id == scope.tenant_id, MessageRow.account_id == scope.account_id
+    )
+
+
+# What came in.
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """The number that a text came to, and whose it is."""
+
+    tenant_id: uuid.UUID
+    did_id: uuid.UUID
+    account_id: uuid.UUID
+    e164: str
+    label: str
+    country: str
+    number_type: str
+    texts_to: str
+    account_status: str
+    plan_version_id: uuid.UUID
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.account_id)
+
+
+def receiver(connection: Connection, owner: DidOwner) -> Receiver | None:
+    """None for a number that was given back, or an account that is closed."""
+    row = connection.execute(
+        select(
+            DidRow.tenant_id,
+            DidRow.id,
+            DidRow.account_id,
+            DidRow.e164,
+            DidRow.label,
+            DidRow.country,
+            DidRow.number_type,
+            DidRow.texts_to,
+            AccountRow.status,
+            AccountRow.plan_version_id,
+        )
+        .join(
+            AccountRow,
+            (AccountRow.tenant_id == DidRow.tenant_id) & (AccountRow.id == DidRow.account_id),
+        )
+        .where(
+            DidRow.tenant_id == owner.tenant_id,
+            DidRow.id == owner.did_id,
+            DidRow.status != "released",
+            AccountRow.status != "closed",
+        )
+    ).first()
+    return None if row is None else Receiver(*tuple(row))
+
+
+def keep_receipt(
+    connection: Connection,
+    tenant_id: uuid.UUID,
+    *,
+    key: str,
+    kind: str,
+    message_sid: str,
+    params: Mapping[str, Any],
+    now: dt.datetime,
+) -> uuid.UUID:
+    """The receipt of this event: a second delivery finds the first."""
+    connection.execute(
+        insert(ReceiptRow)
+        .values(
+            tenant_id=tenant_id,
+            id=new_id(),
+            key=key,
+            call_sid=message_sid,
+            leg_sid=message_sid,
+            kind=kind,
+            params=dict(params),
+            received_at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+    return connection.execute(
+        select(ReceiptRow.id).where(ReceiptRow.tenant_id == tenant_id, ReceiptRow.key == key)
+    ).scalar_one()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceipt:
+    id: uuid.UUID
+    kind: str
+    params: dict[str, Any]
+    received_at: dt.datetime
+
+
+def receipts_of(
+    connection: Connection, tenant_id: uuid.UUID, message_sid: str
+) -> tuple[MessageReceipt, ...]:
+    rows = connection.execute(
+        select(ReceiptRow.id, ReceiptRow.kind, ReceiptRow.params, ReceiptRow.received_at)
+        .where(ReceiptRow.tenant_id == tenant_id, ReceiptRow.call_sid == message_sid)
+        .order_by(ReceiptRow.id)
+    )
+    return tuple(MessageReceipt(*row) for row in rows)

@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.Column("media_count", sa.BigInteger(), nullable=False),
         sa.Column("encoding", sa.String(length=8), nullable=False),
         sa.Column("segments", sa.BigInteger(), nullable=False),
+        sa.Column("metered", sa.Boolean(), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("error_code", sa.BigInteger(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
