@@ -29,6 +29,8 @@ from gateway.services import (
 
 ACCOUNTS = 25
 LINES_SHOWN = 10
+CONTEXT = 3
+LINE_LENGTH = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +144,39 @@ def change_plan(account_id: UUID) -> str | Response:
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[DiffLine]:
-    """Two documents line by line."""
-    kinds = {"+ ": "added", "- ": "removed", "  ": "same"}
-    for line in difflib.ndiff(as_lines(old), as_lines(new)):
-        kind = kinds.get(line[:2])
-        if kind is not None:
-            yield DiffLine(kind, line[2:])
+    """Two documents line by line: what changed, with three lines around it."""
+    before, after = as_lines(old), as_lines(new)
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for number, group in enumerate(matcher.get_grouped_opcodes(CONTEXT)):
+        if number:
+            yield DiffLine("same", "…")
+        for kind, first, last, first_new, last_new in group:
+            if kind == "equal":
+                yield from (DiffLine("same", line) for line in before[first:last])
+            else:
+                yield from (DiffLine("removed", line) for line in before[first:last])
+                yield from (DiffLine("added", line) for line in after[first_new:last_new])
 
 
-def as_lines(document: Mapping[str, Any]) -> list[str]:
-    return json.dumps(document, indent=2, ensure_ascii=False).splitlines()
+def as_lines(value: object, indent: str = "") -> list[str]:
+    """JSON for people: what fits on a line stays on one, so that a price list reads as a list."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(flat) <= LINE_LENGTH or not isinstance(value, dict | list) or not value:
+        return [indent + flat]
+    deeper = indent + "  "
+    if isinstance(value, list):
+        parts = [as_lines(item, deeper) for item in value]
+        brackets = "[]"
+    else:
+        brackets = "{}"
+        parts = []
+        for key, item in value.items():
+            name = f"{deeper}{json.dumps(key, ensure_ascii=False)}: "
+            first, *rest = as_lines(item, deeper)
+            parts.append([name + first.removeprefix(deeper), *rest])
+    for part in parts[:-1]:
+        part[-1] += ","
+    return [indent + brackets[0], *(line for part in parts for line in part), indent + brackets[1]]
 
 
 def _after() -> UUID | None:

@@ -46,6 +46,14 @@ class Filter:
     until: dt.datetime | None = None
 
     @property
+    def caller_part(self) -> str | None:
+        """As numbers are stored: "(415) 555" is 415555. Words ("anonymous") stay words."""
+        if self.caller is None:
+            return None
+        digits = "".join(c for c in self.caller if c in "+0123456789")
+        return digits or self.caller.strip()
+
+    @property
     def is_selective(self) -> bool:
         """Asks for something that no index finds, so that the search must be bounded."""
         return self.source is not None or self.status is not None or self.caller is not None
@@ -216,11 +224,12 @@ def _criteria(call: Any, filter: Filter) -> list[ColumnElement[bool]]:
         criteria.append(call.source == filter.source)
     if filter.status is not None:
         criteria.append(call.outcome == filter.status)
-    if filter.caller is not None:
+    caller = filter.caller_part
+    if caller is not None:
         criteria.append(
             or_(
-                func.strpos(call.from_number, filter.caller) > 0,
-                func.strpos(call.from_raw, filter.caller) > 0,
+                func.strpos(call.from_number, caller) > 0,
+                func.strpos(call.from_raw, caller) > 0,
             )
         )
     return criteria

@@ -104,6 +104,7 @@ def test_calls_are_found_by_number_source_outcome_caller_and_time(
         assert _sids(units, acmes, status=outcome) == [expected], outcome
     assert missed not in _sids(units, acmes, caller="5550199")
     assert answered in _sids(units, acmes, caller="5550199")
+    assert answered in _sids(units, acmes, caller="(212) 555-01"), "as people write it"
     assert _sids(units, acmes, caller="anon") == [missed]
     assert _sids(units, acmes, since=START + day, until=START + 3 * day) == [voicemail, missed]
 
