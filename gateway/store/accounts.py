@@ -63,6 +63,10 @@ class AccountRow(Base):
     vat_id_checked_at: Mapped[dt.datetime | None]
     trial_used: Mapped[bool] = mapped_column(server_default="false")  # once per account (S5-13)
     billing_email_bounced_at: Mapped[dt.datetime | None]
+    # Has, or may draw, seconds paid in advance: settlement asks for buckets of no other account.
+    draws_minutes: Mapped[bool] = mapped_column(server_default="false")
+    # Service is held back whatever the balance: "renewal" waits for money, "access" has ended.
+    held: Mapped[str | None] = mapped_column(String(12))
 
     __table_args__ = (
         ForeignKeyConstraint(

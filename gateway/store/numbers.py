@@ -54,7 +54,8 @@ class DidRow(Base):
     bought_at: Mapped[dt.datetime]
     trial_until: Mapped[dt.datetime | None]  # free until then (S5-13)
     rental_n: Mapped[int] = mapped_column(server_default="0")  # the last month that was posted
-    rented_until: Mapped[dt.datetime | None]  # when the next month is due; None: never charged
+    rented_until: Mapped[dt.datetime | None]  # paid or free until then; None: never charged
+    rent_due_at: Mapped[dt.datetime | None]  # that instant, or the next try of a rent that waits
     release_requested_at: Mapped[dt.datetime | None]
     released_at: Mapped[dt.datetime | None]
 
@@ -65,7 +66,7 @@ class DidRow(Base):
         CheckConstraint("status in ('active','suspended','releasing','released')", name="status"),
         CheckConstraint(r"e164 ~ '^\+[1-9][0-9]{6,14}$'", name="e164"),
         Index("ix_did_account", "tenant_id", "account_id", "id"),
-        Index("ix_did_rental_due", "rented_until", postgresql_where="released_at is null"),
+        Index("ix_did_rental_due", "rent_due_at", postgresql_where="released_at is null"),
     )
 
 

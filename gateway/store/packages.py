@@ -1,4 +1,4 @@
-"""Packages of minutes and the pool of a cycle; what is left of them stands in the ledger."""
+"""Packages of minutes and the buckets that hold seconds; what is left stands in the ledger."""
 
 from __future__ import annotations
 
@@ -12,29 +12,23 @@ from gateway.store.base import Base, Key, Micros, Seconds, TenantId
 
 
 class PackageRow(Base):
-    """One bought package; period `n` counts its renewals. Its seconds are the ledger account
-    `package:<id hex>` in SECONDS, so that used + remaining == size by construction."""
+    """One bought package; period `n` counts its renewals. Each period has a bucket of its own."""
 
     __tablename__ = "package"
 
     tenant_id: Mapped[TenantId]
     id: Mapped[Key]
     account_id: Mapped[uuid.UUID]  # who bought it; an agency's serves its shared sub-accounts
-    code: Mapped[str]
-    name: Mapped[str]
-    plan_version_id: Mapped[uuid.UUID]  # whose offer it was: price and scope do not change later
-    number_type: Mapped[str] = mapped_column(String(16))
-    region_set: Mapped[str]
-    leg_scope: Mapped[str] = mapped_column(String(16))  # inbound, forwarded, both
-    size_seconds: Mapped[Seconds]
-    price_micros: Mapped[Micros]
-    priority: Mapped[int]
+    code: Mapped[str]  # of the offer; with its plan version it says size, price and what draws it
+    plan_version_id: Mapped[uuid.UUID]
     purchased_at: Mapped[dt.datetime]
     purchased_by: Mapped[str]  # the name at that time: survives deletion and renaming (S1-09)
+    time_zone: Mapped[str]  # of the account when it was bought: its months keep their midnights
     anchor_on: Mapped[dt.date] = mapped_column(Date)  # local day of the purchase
     n: Mapped[int]  # the current period
     starts_at: Mapped[dt.datetime]
     ends_at: Mapped[dt.datetime]
+    due_at: Mapped[dt.datetime]  # the end of the period, or the next try of a renewal that waits
     renews: Mapped[bool]
     stopped_at: Mapped[dt.datetime | None]
     stopped_by: Mapped[str | None]
@@ -46,29 +40,42 @@ class PackageRow(Base):
             ["account.tenant_id", "account.id"],
             name="fk_package_account",
         ),
-        CheckConstraint("size_seconds > 0", name="size"),
         Index("ix_package_account", "tenant_id", "account_id", "id"),
-        Index("ix_package_due", "ends_at", postgresql_where="expired_at is null"),
+        Index("ix_package_due", "due_at", postgresql_where="expired_at is null"),
     )
 
 
-class PoolCycleRow(Base):
-    """What a plan's pool was set to for one billing cycle (set, not added: S4-06)."""
+class BucketRow(Base):
+    """Seconds of one period of a package, or of one grant of a pool: the ledger account
+    "<kind>:<id hex>" in SECONDS, so that used + remaining == size by construction.
 
-    __tablename__ = "pool_cycle"
+    The id follows from what it is for, so that the same period is filled once. It stays open
+    after its end until no leg of its time can come any more; then what is left expires.
+    """
+
+    __tablename__ = "bucket"
 
     tenant_id: Mapped[TenantId]
-    account_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    n: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[Key]
+    account_id: Mapped[uuid.UUID]  # the owner; shared sub-accounts of an agency draw it too
+    kind: Mapped[str] = mapped_column(String(8))  # package, pool
+    package_id: Mapped[uuid.UUID | None]
+    offer_code: Mapped[str | None]  # of a package, in its plan version
+    plan_version_id: Mapped[uuid.UUID]
+    n: Mapped[int]  # a package's month; a pool's: months since the year 0
+    upgrade: Mapped[int]  # a pool's: 0 is the cycle's own, later ones came with an upgrade
     starts_at: Mapped[dt.datetime]
     ends_at: Mapped[dt.datetime]
-    granted_seconds: Mapped[Seconds]
-    plan_version_id: Mapped[uuid.UUID]
+    look_at: Mapped[dt.datetime]  # when it is looked at next: is it over, may it be closed?
+    closed_at: Mapped[dt.datetime | None]
 
     __table_args__ = (
         ForeignKeyConstraint(
             ["tenant_id", "account_id"],
             ["account.tenant_id", "account.id"],
-            name="fk_pool_cycle_account",
+            name="fk_bucket_account",
         ),
+        CheckConstraint("kind in ('package','pool')", name="kind"),
+        Index("ix_bucket_open", "tenant_id", "account_id", postgresql_where="closed_at is null"),
+        Index("ix_bucket_due", "look_at", postgresql_where="closed_at is null"),
     )

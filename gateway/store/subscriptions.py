@@ -22,11 +22,15 @@ class SubscriptionRow(Base):
     plan_version_id: Mapped[uuid.UUID]
     term: Mapped[str] = mapped_column(String(8))  # month, year
     fee_micros: Mapped[Micros]
+    time_zone: Mapped[str]  # of the account when it began: terms keep their midnights
     anchor_on: Mapped[dt.date] = mapped_column(Date)
-    n: Mapped[int]
+    n: Mapped[int]  # the last term that was posted; -1 before the first
     ends_at: Mapped[dt.datetime]  # of the current period
+    due_at: Mapped[dt.datetime]  # the end of the period, or the next try of a fee that waits
     renews: Mapped[bool]
     canceled_at: Mapped[dt.datetime | None]
+    canceled_by: Mapped[str | None]
+    cancel_effect: Mapped[str | None] = mapped_column(String(12))  # period_end, now
     ended_at: Mapped[dt.datetime | None]
     created_at: Mapped[dt.datetime]
 
@@ -44,7 +48,7 @@ class SubscriptionRow(Base):
             unique=True,
             postgresql_where="ended_at is null",
         ),
-        Index("ix_subscription_due", "ends_at", postgresql_where="ended_at is null"),
+        Index("ix_subscription_due", "due_at", postgresql_where="ended_at is null"),
     )
 
 

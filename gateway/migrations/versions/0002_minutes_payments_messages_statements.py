@@ -106,6 +106,43 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "bucket",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("package_id", sa.UUID(), nullable=True),
+        sa.Column("offer_code", sa.Text(), nullable=True),
+        sa.Column("plan_version_id", sa.UUID(), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("upgrade", sa.BigInteger(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("look_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind in ('package','pool')", name=op.f("ck_bucket_kind")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_bucket_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_bucket")),
+    )
+    op.create_index(
+        "ix_bucket_due",
+        "bucket",
+        ["look_at"],
+        unique=False,
+        postgresql_where="closed_at is null",
+    )
+    op.create_index(
+        "ix_bucket_open",
+        "bucket",
+        ["tenant_id", "account_id"],
+        unique=False,
+        postgresql_where="closed_at is null",
+    )
+    op.create_table(
         "charge",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
         sa.Column("id", sa.UUID(), nullable=False),
@@ -264,25 +301,19 @@ def upgrade() -> None:
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("account_id", sa.UUID(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("plan_version_id", sa.UUID(), nullable=False),
-        sa.Column("number_type", sa.String(length=16), nullable=False),
-        sa.Column("region_set", sa.Text(), nullable=False),
-        sa.Column("leg_scope", sa.String(length=16), nullable=False),
-        sa.Column("size_seconds", sa.BigInteger(), nullable=False),
-        sa.Column("price_micros", sa.BigInteger(), nullable=False),
-        sa.Column("priority", sa.BigInteger(), nullable=False),
         sa.Column("purchased_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("purchased_by", sa.Text(), nullable=False),
+        sa.Column("time_zone", sa.Text(), nullable=False),
         sa.Column("anchor_on", sa.Date(), nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("renews", sa.Boolean(), nullable=False),
         sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stopped_by", sa.Text(), nullable=True),
         sa.Column("expired_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("size_seconds > 0", name=op.f("ck_package_size")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "account_id"],
             ["account.tenant_id", "account.id"],
@@ -296,7 +327,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_package_due",
         "package",
-        ["ends_at"],
+        ["due_at"],
         unique=False,
         postgresql_where="expired_at is null",
     )
@@ -367,22 +398,6 @@ def upgrade() -> None:
         postgresql_where="state = 'scheduled'",
     )
     op.create_table(
-        "pool_cycle",
-        sa.Column("tenant_id", sa.UUID(), nullable=False),
-        sa.Column("account_id", sa.UUID(), nullable=False),
-        sa.Column("n", sa.BigInteger(), nullable=False),
-        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("granted_seconds", sa.BigInteger(), nullable=False),
-        sa.Column("plan_version_id", sa.UUID(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "account_id"],
-            ["account.tenant_id", "account.id"],
-            name="fk_pool_cycle_account",
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "account_id", "n", name=op.f("pk_pool_cycle")),
-    )
-    op.create_table(
         "recharge_rule",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
         sa.Column("account_id", sa.UUID(), nullable=False),
@@ -445,11 +460,15 @@ def upgrade() -> None:
         sa.Column("plan_version_id", sa.UUID(), nullable=False),
         sa.Column("term", sa.String(length=8), nullable=False),
         sa.Column("fee_micros", sa.BigInteger(), nullable=False),
+        sa.Column("time_zone", sa.Text(), nullable=False),
         sa.Column("anchor_on", sa.Date(), nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("renews", sa.Boolean(), nullable=False),
         sa.Column("canceled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("canceled_by", sa.Text(), nullable=True),
+        sa.Column("cancel_effect", sa.String(length=12), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("term in ('month','year')", name=op.f("ck_subscription_term")),
@@ -463,7 +482,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_subscription_due",
         "subscription",
-        ["ends_at"],
+        ["due_at"],
         unique=False,
         postgresql_where="ended_at is null",
     )
@@ -486,14 +505,19 @@ def upgrade() -> None:
     op.add_column(
         "account", sa.Column("billing_email_bounced_at", sa.DateTime(timezone=True), nullable=True)
     )
+    op.add_column(
+        "account", sa.Column("draws_minutes", sa.Boolean(), server_default="false", nullable=False)
+    )
+    op.add_column("account", sa.Column("held", sa.String(length=12), nullable=True))
     op.add_column("did", sa.Column("texts_to", sa.Text(), server_default="", nullable=False))
     op.add_column("did", sa.Column("trial_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("did", sa.Column("rental_n", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("did", sa.Column("rented_until", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("did", sa.Column("rent_due_at", sa.DateTime(timezone=True), nullable=True))
     op.create_index(
         "ix_did_rental_due",
         "did",
-        ["rented_until"],
+        ["rent_due_at"],
         unique=False,
         postgresql_where="released_at is null",
     )
@@ -507,10 +531,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_did_rental_due", table_name="did", postgresql_where="released_at is null")
+    op.drop_column("did", "rent_due_at")
     op.drop_column("did", "rented_until")
     op.drop_column("did", "rental_n")
     op.drop_column("did", "trial_until")
     op.drop_column("did", "texts_to")
+    op.drop_column("account", "held")
+    op.drop_column("account", "draws_minutes")
     op.drop_column("account", "billing_email_bounced_at")
     op.drop_column("account", "trial_used")
     op.drop_column("account", "vat_id_checked_at")
@@ -526,7 +553,6 @@ def downgrade() -> None:
     op.drop_table("subscription")
     op.drop_table("statement")
     op.drop_table("recharge_rule")
-    op.drop_table("pool_cycle")
     op.drop_index(
         "ix_plan_change_due", table_name="plan_change", postgresql_where="state = 'scheduled'"
     )
@@ -560,6 +586,9 @@ def downgrade() -> None:
         postgresql_where="state in ('pending','unknown','requires_action')",
     )
     op.drop_table("charge")
+    op.drop_index("ix_bucket_open", table_name="bucket", postgresql_where="closed_at is null")
+    op.drop_index("ix_bucket_due", table_name="bucket", postgresql_where="closed_at is null")
+    op.drop_table("bucket")
     op.drop_table("billing_membership")
     op.drop_table("alert")
     op.drop_table("statement_file")
