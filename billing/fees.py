@@ -1,9 +1,8 @@
-"""Postings of what is not talk time: access fees, changes of plan, messages, surcharges."""
+"""Postings of what is not talk time: access fees, changes of plan, surcharges."""
 
 from datetime import datetime
 from uuid import UUID
 
-from billing.messages import MessageUsage, RatedMessage
 from billing.postings import AccountKind, Posting, PostingKind, wallet
 from billing.rating import RatedLeg
 from billing.subscriptions import Subscription, access_key
@@ -62,36 +61,6 @@ def plan_change_posting(
         balance_after=balance_before - amount,
         plan_version_id=plan_version_id,
         actor=actor,
-    )
-
-
-def message_posting(
-    usage: MessageUsage,
-    rated: RatedMessage,
-    *,
-    message_sid: str,
-    unit: str,
-    at: datetime,
-    account_id: UUID,
-    balance_before: int,
-    plan_version_id: UUID,
-    receipt_id: UUID | None,
-) -> Posting:
-    """A message sent or received (S2-09, S5-03)."""
-    return Posting(
-        key=f"sms:{message_sid}:0",
-        kind=PostingKind.SMS,
-        debit=wallet(account_id),
-        credit=AccountKind.REVENUE,
-        amount=rated.charge_micros,
-        at=at,
-        account_id=account_id,
-        unit=unit,
-        description=f"{usage.direction.capitalize()} message",
-        balance_after=balance_before - rated.charge_micros,
-        plan_version_id=plan_version_id,
-        rate_micros=rated.price_micros,
-        receipt_id=receipt_id,
     )
 
 
