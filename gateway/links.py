@@ -65,8 +65,14 @@ class PublicLinks:
             voice_url=f"{hooks}/voice",
             voice_fallback_url=f"{hooks}/fallback",
             status_callback=f"{hooks}/status/{tenant_id.hex}{RETRIED}",
-            sms_url=f"{hooks}/sms",
+            sms_url=f"{hooks}/sms{RETRIED}",
         )
+
+    def message_status(self, tenant_id: UUID, message_id: UUID) -> str:
+        """Told what becomes of a text of ours; names it by our id, so that a text whose answer
+        was lost is recognised by its first callback."""
+        hooks = f"{self.public_url}/webhooks/twilio"
+        return f"{hooks}/messages/{tenant_id.hex}/{message_id.hex}/status{RETRIED}"
 
     def call(self, tenant_id: UUID, call_sid: str) -> CallLinks:
         return CallLinks(f"{self.public_url}/webhooks/twilio/calls/{tenant_id.hex}/{call_sid}")

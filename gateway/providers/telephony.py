@@ -68,6 +68,23 @@ class CarrierCall:
     price_unit: str
 
 
+@dataclass(frozen=True, slots=True)
+class CarrierMessage:
+    """A text as the carrier's REST API tells it; `segments` is its NumSegments, None while it has
+    not counted them."""
+
+    sid: str
+    from_: str
+    to: str
+    body: str
+    is_inbound: bool
+    status: str
+    segments: int | None
+    media_count: int
+    error_code: int | None
+    created_at: dt.datetime | None
+
+
 class Telephony(Protocol):
     def search_numbers(
         self, *, country: str, number_type: str, area_code: str, contains: str, limit: int
@@ -98,5 +115,14 @@ class Telephony(Protocol):
     def fetch_recording(self, sid: str) -> tuple[str, bytes]:
         """Media type and sound."""
 
-    def send_message(self, *, from_: str, to: str, body: str, status_callback: str) -> str:
-        """The message's sid."""
+    def send_message(
+        self, *, from_: str, to: str, body: str, status_callback: str
+    ) -> CarrierMessage: ...
+
+    def fetch_message(self, sid: str) -> CarrierMessage | None: ...
+
+    def latest_messages(self, *, from_: str, to: str) -> tuple[CarrierMessage, ...]:
+        """From one number to another, newest first, sent or still waiting; a page of them."""
+
+    def messages_received(self, since: dt.datetime) -> Iterator[CarrierMessage]:
+        """Texts that came in to any of our numbers, newest first."""

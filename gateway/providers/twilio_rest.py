@@ -17,6 +17,7 @@ from gateway.links import NumberUrls
 from gateway.metrics import CARRIER_REQUESTS
 from gateway.providers.telephony import (
     CarrierCall,
+    CarrierMessage,
     CarrierNumber,
     OfferedNumber,
     OutcomeUnknown,
@@ -32,6 +33,7 @@ from routing.numbering import is_e164
 API_URL = "https://api.twilio.com"
 RECORDING_BYTES_MAX = 32 * 1024 * 1024  # an hour of 8 kHz WAV is 58 MB; voicemails end far earlier
 PAGE_SIZE = 1000  # the most that one page holds: twilio.com/docs/usage/twilios-response
+LATEST_MESSAGES = 50
 NOT_FOUND = 404
 CALL_NOT_IN_PROGRESS = 21220  # twilio.com/docs/api/errors/21220
 
@@ -41,10 +43,17 @@ BUSY = "The carrier is out of order: try again in a minute."
 WORDS = {
     20003: "The carrier does not accept our credentials: check TWILIO_ACCOUNT_SID and its token.",
     20429: "The carrier is busy: try again in a minute.",
+    21211: "That is not a phone number that texts can be sent to: check it.",
     21404: "The carrier account is a trial account and cannot hold more numbers.",
+    21408: "The carrier account may not send texts to that country.",
     21421: "The carrier does not know that number: choose another one.",
     21422: "That number was just taken by somebody else: choose another one.",
     21452: "No number matches: try another area code.",
+    21606: "This number cannot send texts: choose another one.",
+    21610: "The phone has replied STOP: texts may go there again after a START.",
+    21611: "Too many texts of this number are waiting at the carrier: try again later.",
+    21612: "No text can be brought to that phone from this number.",
+    21614: "That phone is not a mobile: it cannot receive texts.",
     21615: "This number needs a local address at the carrier first: choose another one.",
     21631: "This number needs an address at the carrier first: choose another one.",
     21649: "This number needs approved papers at the carrier first: choose another one.",
@@ -193,12 +202,40 @@ class TwilioTelephony:
                     raise ProviderError(f"Recording {sid} is too large.", permanent=True)
             return response.headers.get("Content-Type", "audio/x-wav"), bytes(sound)
 
-    def send_message(self, *, from_: str, to: str, body: str, status_callback: str) -> str:
+    def send_message(
+        self, *, from_: str, to: str, body: str, status_callback: str
+    ) -> CarrierMessage:
         with _asking("send_message", changes=True):
-            message = self._client.messages.create(
-                from_=from_, to=to, body=body, status_callback=status_callback
+            return _message(
+                self._client.messages.create(
+                    from_=from_,
+                    to=to,
+                    body=body,
+                    status_callback=status_callback,
+                    smart_encoded=False,  # what is sent is what was counted and shown
+                )
             )
-            return str(message.sid)
+
+    def fetch_message(self, sid: str) -> CarrierMessage | None:
+        try:
+            with _asking("fetch_message"):
+                return _message(self._client.messages(sid).fetch())
+        except ProviderError as refusal:
+            if refusal.code == 20404:
+                return None
+            raise
+
+    def latest_messages(self, *, from_: str, to: str) -> tuple[CarrierMessage, ...]:
+        with _asking("latest_messages"):
+            found = self._client.messages.list(from_=from_, to=to, limit=LATEST_MESSAGES)
+        return tuple(map(_message, found))
+
+    def messages_received(self, since: dt.datetime) -> Iterator[CarrierMessage]:
+        with _asking("messages_received"):
+            for item in self._client.messages.stream(date_sent_after=since, page_size=PAGE_SIZE):
+                message = _message(item)
+                if message.is_inbound:
+                    yield message
 
 
 @contextmanager
@@ -292,6 +329,22 @@ def _call(item: Any) -> CarrierCall:
         duration_seconds=_digits(item.duration),
         price_micros=_cost(item.price),
         price_unit=item.price_unit or "",
+    )
+
+
+def _message(item: Any) -> CarrierMessage:
+    segments, media = _digits(item.num_segments), _digits(item.num_media)
+    return CarrierMessage(
+        sid=item.sid,
+        from_=item.from_ or "",
+        to=item.to or "",
+        body=item.body or "",
+        is_inbound=str(item.direction or "") == "inbound",
+        status=str(item.status or ""),
+        segments=segments or None,  # "0" until it has counted
+        media_count=media or 0,
+        error_code=_digits(item.error_code),
+        created_at=_utc(item.date_created),
     )
 
 

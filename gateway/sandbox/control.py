@@ -14,10 +14,11 @@ from gateway.sandbox.callbacks import Faults
 from gateway.sandbox.calls import to_document
 from gateway.sandbox.current import the_carrier
 from gateway.sandbox.errors import CarrierError
+from gateway.sandbox.messages import Fate
 from gateway.sandbox.people import Behaviour, CallerScript, Outcome
 from gateway.sandbox.shapes import call_document
 from gateway.sandbox.simulations import Simulations, simulation_document
-from gateway.sandbox.traffic import Traffic, draw_caller, lines_with_traffic
+from gateway.sandbox.traffic import Traffic, draw_caller, draw_text, lines_with_traffic
 
 V = TypeVar("V", Behaviour, CallerScript)
 Answer = Response | tuple[Response, int]
@@ -79,12 +80,30 @@ def hang_up(sid: str) -> Answer:
 
 @control.post("/messages")
 def receive_message() -> Answer:
-    body = _body()
+    """`{from?, to?, body?}`: somebody texts a number; what is not said is drawn."""
+    carrier, body = the_carrier(), _body()
     for name in ("from", "to", "body"):
-        if not isinstance(body.get(name), str) or not body[name]:
-            raise CarrierError(400, 20001, f"{name} is missing: a text has from, to and body")
-    sid = the_carrier().receive_message(body["from"], body["to"], body["body"])
+        if not isinstance(body.get(name, "x"), str) or body.get(name) == "":
+            raise CarrierError(400, 20001, f"{name} is text, or left out to be drawn")
+    lines = lines_with_traffic(carrier)
+    to = body.get("to") or (lines[0] if lines else "")
+    if not to:
+        raise CarrierError(400, 20001, "to: no number has a VoiceUrl yet; buy one or name it")
+    drawn = draw_text(random.Random())
+    sid = carrier.receive_message(
+        body.get("from") or drawn.from_, to, body.get("body") or drawn.body
+    )
     return jsonify(message_sid=sid), 201
+
+
+@control.put("/texts/<path:address>")
+def set_fate(address: str) -> Answer:
+    """`{fate: delivered | undelivered | failed | silent}` of every text to that telephone."""
+    fate = str(_body().get("fate", ""))
+    if fate not in set(Fate):
+        raise CarrierError(400, 20001, f"fate is one of {', '.join(Fate)}, not {fate!r}")
+    the_carrier().messages.fates[address] = Fate(fate)
+    return jsonify(fate=fate)
 
 
 @control.put("/people/<path:address>")
@@ -128,6 +147,13 @@ def refuse_next() -> Answer:
     """The next so many REST requests are answered 429."""
     current_app.config["REFUSE_NEXT"] = int(_number(_body().get("next"), "next", low=0, high=1000))
     return jsonify(next=current_app.config["REFUSE_NEXT"])
+
+
+@control.put("/lost-answers")
+def lose_next() -> Answer:
+    """The next so many REST requests do what they ask, and their answer is lost."""
+    current_app.config["LOSE_NEXT"] = int(_number(_body().get("next"), "next", low=0, high=1000))
+    return jsonify(next=current_app.config["LOSE_NEXT"])
 
 
 @control.post("/simulations")

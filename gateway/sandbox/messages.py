@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from gateway.sandbox.callbacks import Callback
@@ -11,10 +12,12 @@ from gateway.sandbox.calls import new_sid, to_document
 from gateway.sandbox.errors import CarrierError
 from gateway.sandbox.exchange import Exchange
 from gateway.sandbox.params import API_VERSION, end_params
+from gateway.sandbox.places import is_toll_free
 from gateway.sandbox.poster import Reply, Request
 from gateway.sandbox.rates import MESSAGE_SEGMENT
 
 BODY_MAX = 1_600
+UNREACHABLE, FILTERED = 30003, 30007  # twilio.com/docs/api/errors
 GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"
     "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -22,6 +25,15 @@ GSM_7 = frozenset(
 GSM_7_EXTENDED = frozenset("^{}\\[~]|€\f")  # two septets each
 STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit"})
 START_WORDS = frozenset({"start", "yes", "unstop"})
+
+
+class Fate(StrEnum):
+    """What becomes of a text to a telephone."""
+
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"  # sent, and told to have failed
+    FAILED = "failed"  # never sent
+    SILENT = "silent"  # sent, and nothing is heard of it again
 
 
 @dataclass(slots=True)
@@ -39,6 +51,7 @@ class Message:
     segments: int = 1
     price_micros: int | None = None
     status_callback: str = ""
+    error_code: int | None = None
 
 
 class Messages:
@@ -48,7 +61,10 @@ class Messages:
         self.by_sid = {
             document["sid"]: _from_document(document) for document in self._store.load("message")
         }
+        self.fates: dict[str, Fate] = {}
         self._stopped: set[tuple[str, str]] = set()  # (subscriber, number)
+        for message in self.by_sid.values():
+            self._heed(message)
 
     def send(self, form: Mapping[str, str], *, direction: str = "outbound-api") -> Message:
         to, from_, body = form.get("To", ""), form.get("From", ""), form.get("Body", "")
@@ -70,20 +86,21 @@ class Messages:
         message = self._new(from_, to, body, direction, "queued")
         message.status_callback = form.get("StatusCallback", "")
         self._save(message)
-        for seconds, status in ((1.0, "sent"), (3.0, "delivered")):
+        fate = self.fates.get(to, Fate.DELIVERED)
+        steps = [(1.0, "sent")] if fate is not Fate.FAILED else []
+        if fate is not Fate.SILENT:
+            steps.append((3.0, fate.value))
+        for seconds, status in steps:
             self._exchange.scheduler.after(seconds, self._progress(message, status))
         return message
 
     def receive(self, from_: str, to: str, body: str) -> Message:
         """Somebody texts a number; its SmsUrl is asked, and may answer with texts of its own."""
         message = self._new(from_, to, body, "inbound", "received")
+        message.sent_at = message.created_at
         self._save(message)
         self._exchange.books.bill.charge(message.sid, message.segments * MESSAGE_SEGMENT)
-        word = body.strip().lower()
-        if word in STOP_WORDS:
-            self._stopped.add((from_, to))
-        elif word in START_WORDS:
-            self._stopped.discard((from_, to))
+        self._heed(message)
         number = self._exchange.books.numbers.owned.get(to)
         if number is not None and number.sms_url:
             params = _inbound_params(message)
@@ -91,6 +108,14 @@ class Messages:
             fallback = number.sms_fallback_url
             self._ask(message, request, fallback, number.sms_fallback_method)
         return message
+
+    def _heed(self, message: Message) -> None:
+        """STOP and START of an inbound text, kept for each of the customer's numbers."""
+        word, pair = message.body.strip().lower(), (message.from_, message.to)
+        if message.direction == "inbound" and word in STOP_WORDS:
+            self._stopped.add(pair)
+        elif message.direction == "inbound" and word in START_WORDS:
+            self._stopped.discard(pair)
 
     def _ask(self, message: Message, request: Request, fallback: str, method: str) -> None:
         def done(reply: Reply) -> None:
@@ -110,7 +135,7 @@ class Messages:
         now = self._exchange.scheduler.now()
         return Message(
             new_sid("SM"), self._exchange.account_sid, from_, to, body, direction, status,
-            created_at=now, updated_at=now, segments=segments(body),
+            created_at=now, updated_at=now, segments=segments(body, toll_free=is_toll_free(from_)),
         )  # fmt: skip
 
     def _progress(self, message: Message, status: str) -> Any:
@@ -120,8 +145,10 @@ class Messages:
             if status == "sent":
                 message.sent_at = now
                 self._exchange.books.bill.charge(message.sid, message.segments * MESSAGE_SEGMENT)
-            else:
+            elif message.sent_at:
                 message.price_micros = message.segments * MESSAGE_SEGMENT
+            if status in ("undelivered", "failed"):
+                message.error_code = UNREACHABLE if message.sent_at else FILTERED
             self._save(message)
             if message.status_callback:
                 params = {
@@ -129,6 +156,8 @@ class Messages:
                     "SmsStatus": status, "AccountSid": message.account_sid, "From": message.from_,
                     "To": message.to, "ApiVersion": API_VERSION,
                 }  # fmt: skip
+                if message.error_code:
+                    params["ErrorCode"] = str(message.error_code)
                 self._exchange.courier.send(
                     Callback("message", message.sid, message.status_callback, params, now)
                 )
@@ -140,13 +169,21 @@ class Messages:
         self._store.save("message", message.sid, to_document(message))
 
 
-def segments(body: str) -> int:
-    """160 (153 in parts) septets of GSM-7, or 70 (67) UTF-16 units of anything else."""
+def segments(body: str, *, toll_free: bool = False) -> int:
+    """160 (153 in parts) septets of GSM-7, or 70 (67) UTF-16 units of anything else; a part of a
+    toll-free number's text holds one less. An escape or a surrogate pair never parts."""
     if all(char in GSM_7 or char in GSM_7_EXTENDED for char in body):
-        units, one, part = len(body) + sum(char in GSM_7_EXTENDED for char in body), 160, 153
+        widths, one, part = [1 + (char in GSM_7_EXTENDED) for char in body], 160, 153
     else:
-        units, one, part = len(body.encode("utf-16-le", "surrogatepass")) // 2, 70, 67
-    return 1 if units <= one else -(-units // part)
+        widths, one, part = [1 + (ord(char) > 0xFFFF) for char in body], 70, 67
+    if sum(widths) <= one:
+        return 1
+    count, used = 1, 0
+    for width in widths:
+        if used + width > part - toll_free:
+            count, used = count + 1, 0
+        used += width
+    return count
 
 
 def _inbound_params(message: Message) -> dict[str, str]:

@@ -43,13 +43,15 @@ Answer = Response | tuple[Response, int]
 
 
 def create_sandbox_app(carrier: Carrier) -> Flask:
-    """`app.config["REFUSE_NEXT"]` requests are answered 429 (20429) before they do anything."""
+    """`app.config["REFUSE_NEXT"]` requests are answered 429 (20429) before they do anything; of
+    `LOSE_NEXT` requests that made something the answer is lost on its way back (502)."""
     app = Flask("gateway.sandbox", static_folder=None)
     app.config.update(
         CARRIER=carrier,
         TRAFFIC=Traffic(carrier),
         SIMULATIONS=Simulations(carrier),
         REFUSE_NEXT=0,
+        LOSE_NEXT=0,
         MAX_CONTENT_LENGTH=FORM_BYTES_MAX,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -86,6 +88,14 @@ def _take_account(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     if values:
         g.account_sid = values.pop("account_sid")
         g.account_path = account_path(g.account_sid)
+
+
+@api.after_request
+def _lose_answer(response: Response) -> Response:
+    if response.status_code == 201 and current_app.config["LOSE_NEXT"] > 0:
+        current_app.config["LOSE_NEXT"] -= 1
+        return Response("Bad gateway", 502)
+    return response
 
 
 def _refuse(error: CarrierError) -> tuple[Response, int]:
@@ -252,6 +262,10 @@ def _matches(call: Call, args: Mapping[str, str], asked: Mapping[str, date]) -> 
     return True
 
 
+def _day_or(text: str | None, otherwise: date) -> date:
+    return _day(text) if text else otherwise
+
+
 def _day(text: str) -> date:
     try:
         at = datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
@@ -286,11 +300,16 @@ def messages() -> Answer:
     carrier, args = the_carrier(), request.args
     with carrier.scheduler.lock:
         every = list(carrier.messages.by_sid.values())
+    since, until = (
+        _day_or(args.get("DateSent>"), date.min),
+        _day_or(args.get("DateSent<"), date.max),
+    )
     asked = [
         message
         for message in reversed(every)
         if args.get("To", message.to) == message.to
         and args.get("From", message.from_) == message.from_
+        and since <= (message.sent_at or message.created_at).date() <= until
     ]
     return _page(
         asked, "messages", "Messages", sid=lambda message: message.sid, shape=message_document

@@ -139,7 +139,7 @@ def message_document(message: Message) -> Document:
         "date_sent": instant(message.sent_at),
         "price": price_text(price) if price is not None else None,
         "price_unit": "USD",
-        "error_code": None,
+        "error_code": message.error_code,
         "error_message": None,
         "api_version": API_VERSION,
         "uri": f"{uri}.json",

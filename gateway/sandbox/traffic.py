@@ -19,6 +19,18 @@ EASTERN_HOURS = -5
 SPAM_SHARE, IMPATIENT_SHARE, WITHHELD_SHARE = 0.08, 0.08, 0.03
 STORM_TALK_SECONDS_MAX = 45.0
 CALLS_AT_ONCE_MAX = 5_000
+TEXTS_PER_CALL = 0.3
+TEXTS = (
+    "Hi, are you open on Saturday?",
+    "Thanks for the quick call back!",
+    "Could you text me the address, please?",
+    "I'd like to book an appointment for Tuesday morning, two people, if there is still a time "
+    "before ten; otherwise any day this week is fine with us. We were at your place last year and "
+    "liked it a lot.",
+    "Is the blue one still available? 🙂",
+    "STOP",
+)
+TEXT_WEIGHTS = (5, 4, 4, 2, 3, 1)
 Progress = Callable[[int, int], None]  # ended so far, of how many
 
 
@@ -26,6 +38,12 @@ Progress = Callable[[int, int], None]  # ended so far, of how many
 class Caller:
     from_: str
     script: CallerScript
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    from_: str
+    body: str
 
 
 @cache
@@ -57,6 +75,12 @@ def draw_caller(rng: random.Random) -> Caller:
     return Caller(from_, script)
 
 
+def draw_text(rng: random.Random) -> Text:
+    """Somebody believable who texts, of the same ranges."""
+    from_ = f"+1{rng.choice(_codes('US'))}55501{rng.randrange(100):02d}"
+    return Text(from_, rng.choices(TEXTS, TEXT_WEIGHTS)[0])
+
+
 def lines_with_traffic(carrier: Carrier) -> list[str]:
     """The numbers that somebody answers for; the first bought are the most advertised."""
     return [e164 for e164, number in carrier.books.numbers.owned.items() if number.voice_url]
@@ -83,7 +107,7 @@ def place_one(carrier: Carrier, rng: random.Random, *, talks_at_most: float | No
 
 @dataclass
 class Traffic:
-    """Calls at random on the live clock, so many a minute; 0 is none."""
+    """Calls at random on the live clock, so many a minute, and some texts; 0 is none."""
 
     carrier: Carrier
     calls_per_minute: float = 0.0
@@ -103,9 +127,17 @@ class Traffic:
         def call() -> None:
             if turn == self._turn:
                 place_one(self.carrier, self._rng)
+                if self._rng.random() < TEXTS_PER_CALL:
+                    self._text()
                 self._plan(turn)
 
         self.carrier.scheduler.after(self._rng.expovariate(self.calls_per_minute / 60), call)
+
+    def _text(self) -> None:
+        lines = lines_with_traffic(self.carrier)
+        if lines:
+            text = draw_text(self._rng)
+            self.carrier.receive_message(text.from_, self._rng.choice(lines), text.body)
 
 
 def simulate_day(

@@ -14,7 +14,7 @@ def test_a_number_gets_four_urls() -> None:
     urls = PublicLinks("https://calls.test").number(TENANT)
     assert urls.voice_url == "https://calls.test/webhooks/twilio/voice"
     assert urls.voice_fallback_url == "https://calls.test/webhooks/twilio/fallback"
-    assert urls.sms_url == "https://calls.test/webhooks/twilio/sms"
+    assert urls.sms_url == "https://calls.test/webhooks/twilio/sms#rc=5&rp=5xx,ct,rt"
     assert urls.status_callback == (
         f"https://calls.test/webhooks/twilio/status/{TENANT.hex}#rc=5&rp=5xx,ct,rt"
     )
@@ -40,3 +40,11 @@ def test_only_callbacks_that_mean_money_are_sent_again_by_the_carrier() -> None:
     links = PublicLinks("https://calls.test").call(TENANT, "CA1")
     assert links.recording() == f"{BASE}/recording#rc=5&rp=5xx,ct,rt"
     assert links.voicemail_done() == f"{BASE}/voicemail"
+
+
+def test_a_texts_callback_names_tenant_and_text_and_is_sent_again() -> None:
+    url = PublicLinks("https://calls.test").message_status(TENANT, uuid.UUID(int=5))
+    assert url == (
+        f"https://calls.test/webhooks/twilio/messages/{TENANT.hex}/{5:032x}/status"
+        "#rc=5&rp=5xx,ct,rt"
+    )

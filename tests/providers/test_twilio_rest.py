@@ -119,10 +119,37 @@ def test_a_recording_that_is_not_there_may_come_later(telephony: Any) -> None:
 
 def test_a_message_is_sent(sandbox: Any, telephony: Any) -> None:
     telephony.buy_number("+14155550150", friendly_name="x", urls=URLS)
-    sid = telephony.send_message(
-        from_="+14155550150", to="+12125550199", body="hello", status_callback=""
+    sent = telephony.send_message(
+        from_="+14155550150", to="+12125550199", body="hello" * 40, status_callback=""
     )
-    assert sid.startswith(("SM", "MM"))
+    assert sent.sid.startswith(("SM", "MM"))
+    assert (sent.status, sent.segments, sent.is_inbound) == ("queued", 2, False)
+    assert telephony.latest_messages(from_="+14155550150", to="+12125550199") == (sent,)
+    found = telephony.fetch_message(sent.sid)
+    assert found is not None and found.body == "hello" * 40
+    assert telephony.fetch_message("SM" + "0" * 32) is None
+
+
+def test_texts_that_came_in_are_listed_since_a_day(sandbox: Any, telephony: Any) -> None:
+    telephony.buy_number("+14155550150", friendly_name="x", urls=URLS)
+    sid = sandbox.carrier.receive_message("+12125550199", "+14155550150", "hello?")
+    telephony.send_message(
+        from_="+14155550150", to="+12125550199", body="hello!", status_callback=""
+    )
+    today = sandbox.carrier.clock.now()
+    assert [text.sid for text in telephony.messages_received(today)] == [sid]
+    assert list(telephony.messages_received(today + dt.timedelta(days=1))) == []
+
+
+def test_a_lost_answer_to_a_text_is_an_unknown_outcome(sandbox: Any, telephony: Any) -> None:
+    telephony.buy_number("+14155550150", friendly_name="x", urls=URLS)
+    sandbox.app.config["LOSE_NEXT"] = 1
+    with pytest.raises(OutcomeUnknown):
+        telephony.send_message(
+            from_="+14155550150", to="+12125550199", body="hello", status_callback=""
+        )
+    (sent,) = telephony.latest_messages(from_="+14155550150", to="+12125550199")
+    assert sent.body == "hello"
 
 
 def test_a_refused_connection_means_that_nothing_was_bought() -> None:
