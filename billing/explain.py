@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from billing.formulas import evaluate
 from billing.metering import LegStatus, LegUsage
 from billing.money import RoundingMode, format_amount, format_rate
-from billing.postings import Posting, PostingKind
+from billing.postings import SECONDS, Posting, PostingKind
 from billing.rates import Increment, Tariff
 from billing.rating import RatedLeg
 
@@ -35,7 +35,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an amount is what it is; `amount_micros` is positive, the words say who pays."""
+    """Why an amount is what it is; `amount_micros` is positive, the words say who pays.
+
+    Of a line in SECONDS the amount is whole seconds.
+    """
 
     words: str
     steps: tuple[Step, ...]
@@ -77,7 +80,7 @@ def explain(
     go of an overrun.
     """
     plan = f"plan {plan_name} v{plan_version}"
-    parts = [_price_words(usage, rated, tariff, currency), _KIND_WORDS[usage.kind]]
+    parts = [_price_words(usage, rated, tariff, currency), KIND_WORDS[usage.kind]]
     if rated.charge_micros:
         parts.append(increment_words(tariff.increment))
     parts += [plan, *receipt_words(receipts)]
@@ -93,9 +96,11 @@ def explain(
 def explain_entry(
     posting: Posting, *, currency: str, receipts: Sequence[ReceiptRef] = ()
 ) -> Explanation:
-    """A line that no rate stands behind: a top-up, an adjustment, a month's rent, a reversal."""
-    title = posting.description or _ENTRY_WORDS[posting.kind]
-    parts = [f"{title}: {money_words(posting.amount, currency)}"]
+    """A line that no rate stands behind: a top-up, an adjustment, rent, minutes that expire."""
+    title = posting.description or ENTRY_WORDS[posting.kind]
+    in_seconds = posting.unit == SECONDS
+    moved = seconds_words(posting.amount) if in_seconds else money_words(posting.amount, currency)
+    parts = [f"{title}: {moved}"]
     if posting.reverses_key:
         parts.append(f"undoes {posting.reverses_key}")
     if posting.actor:
@@ -103,7 +108,8 @@ def explain_entry(
     if posting.reason:
         parts.append(f"because: {posting.reason}")
     parts += receipt_words(receipts)
-    step = Step("Amount in millionths", str(posting.amount), posting.amount)
+    label = "Seconds" if in_seconds else "Amount in millionths"
+    step = Step(label, str(posting.amount), posting.amount)
     return Explanation(", ".join(parts), (step,), posting.amount)
 
 
@@ -115,18 +121,26 @@ def increment_words(increment: Increment) -> str:
 
 
 _EACH = {1: "per second", 60: "per started minute"}
-_KIND_WORDS = {
+KIND_WORDS = {
     "inbound": "inbound leg",
     "forwarded": "forwarded leg",
     "transfer": "transferred leg",
 }
-_ENTRY_WORDS = {
+ENTRY_WORDS = {
     PostingKind.USAGE: "Usage",
     PostingKind.CARRIER_COST: "Carrier cost",
     PostingKind.TOPUP: "Top-up",
     PostingKind.ADJUSTMENT: "Adjustment",
     PostingKind.RENTAL: "Rental",
     PostingKind.REVERSAL: "Reversal",
+    PostingKind.ACCESS_FEE: "Access fee",
+    PostingKind.PLAN_CHANGE: "Change of plan",
+    PostingKind.SMS: "Text message",
+    PostingKind.SURCHARGE: "Surcharge",
+    PostingKind.PACKAGE: "Package of minutes",
+    PostingKind.ISSUE: "Minutes of the period",
+    PostingKind.DRAW: "Minutes drawn",
+    PostingKind.EXPIRE: "Unused minutes expired",
 }
 
 
@@ -142,8 +156,8 @@ def _price_words(usage: LegUsage, rated: RatedLeg, tariff: Tariff, currency: str
     if rated.billed_seconds == 0:
         return _free_words(rated.billable_seconds, tariff)
     assert rated.rate is not None, "billed seconds without a rate are unrated"
-    rate = format_rate(rated.rate.per_minute_micros)
-    words = f"{rated.billed_seconds} s × {_symbol(currency)}{rate}/min"
+    rate = rate_words(rated.rate.per_minute_micros, currency)
+    words = f"{rated.billed_seconds} s × {rate}"
     if rated.connect_fee_micros:
         words += f" + {money_words(rated.connect_fee_micros, currency)} to connect"
     return words
@@ -173,23 +187,32 @@ def receipt_words(receipts: Sequence[ReceiptRef]) -> list[str]:
 def _steps(
     usage: LegUsage, rated: RatedLeg, tariff: Tariff, forgiven_micros: int
 ) -> tuple[Step, ...]:
-    counted = Step("Seconds the plan looks at", _counted(usage, tariff), rated.billable_seconds)
     if rated.billable_seconds == 0 or rated.unrated:
-        return counted, Step("Charge in millionths", "0", 0)
+        return _looked_at(usage, rated, tariff), Step("Charge in millionths", "0", 0)
+    steps = billed_steps(usage, rated, tariff)
+    steps.append(Step("Charge in millionths", charge_formula(rated, tariff), rated.charge_micros))
+    if forgiven_micros:
+        formula = f"{rated.charge_micros} - {forgiven_micros}"
+        left = rated.charge_micros - forgiven_micros
+        steps.append(Step("Less what lies past zero", formula, left))
+    return tuple(steps)
+
+
+def billed_steps(usage: LegUsage, rated: RatedLeg, tariff: Tariff) -> list[Step]:
+    """From what was metered to what is billed: the threshold, then the increments."""
+    steps = [_looked_at(usage, rated, tariff)]
     seconds = rated.billable_seconds
-    steps = [counted]
     if tariff.free_until_seconds:
         formula = _after_free(seconds, tariff)
         seconds = evaluate(formula)
         steps.append(Step("After the free seconds", formula, seconds))
     formula = _in_blocks(seconds, tariff.increment)
     steps.append(Step("Billed seconds", formula, rated.billed_seconds))
-    steps.append(Step("Charge in millionths", _charge(rated, tariff), rated.charge_micros))
-    if forgiven_micros:
-        formula = f"{rated.charge_micros} - {forgiven_micros}"
-        left = rated.charge_micros - forgiven_micros
-        steps.append(Step("Less what lies past zero", formula, left))
-    return tuple(steps)
+    return steps
+
+
+def _looked_at(usage: LegUsage, rated: RatedLeg, tariff: Tariff) -> Step:
+    return Step("Seconds the plan looks at", _counted(usage, tariff), rated.billable_seconds)
 
 
 def _counted(usage: LegUsage, tariff: Tariff) -> str:
@@ -226,7 +249,8 @@ def _in_blocks(seconds: int, increment: Increment) -> str:
 _ROUNDINGS: dict[RoundingMode, str] = {"down": "floor", "up": "ceil", "half_even": "round"}
 
 
-def _charge(rated: RatedLeg, tariff: Tariff) -> str:
+def charge_formula(rated: RatedLeg, tariff: Tariff) -> str:
+    """The charge for the billed seconds, with its one rounding."""
     if rated.billed_seconds == 0:
         return "0"
     assert rated.rate is not None, "billed seconds without a rate are unrated"
@@ -246,3 +270,16 @@ def _symbol(currency: str) -> str:
 def money_words(micros: int, currency: str) -> str:
     """ "$0.05", "EUR 0.05": the exact amount."""
     return f"{_symbol(currency)}{format_amount(micros)}"
+
+
+def rate_words(per_minute_micros: int, currency: str) -> str:
+    """ "$0.0500/min": a price per minute with four decimals or more."""
+    return f"{_symbol(currency)}{format_rate(per_minute_micros)}/min"
+
+
+def seconds_words(seconds: int) -> str:
+    """ "83 s (1 min 23 s)": as it is counted, and as people read it."""
+    minutes, rest = divmod(seconds, 60)
+    if minutes == 0:
+        return f"{seconds} s"
+    return f"{seconds} s ({minutes} min{f' {rest} s' if rest else ''})"

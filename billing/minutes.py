@@ -10,11 +10,20 @@ from uuid import UUID
 
 from billing.metering import LegUsage
 from billing.packages import Bucket, BucketKind, Draw
-from billing.postings import AccountKind, Posting, PostingKind, wallet
+from billing.postings import SECONDS, AccountKind, Posting, PostingKind, wallet
 from billing.purchases import Package
 
-SECONDS = "SECONDS"
-"""The unit of buckets beside the currencies."""
+__all__ = [
+    "SECONDS",
+    "bucket_account",
+    "carry_posting",
+    "draw_key",
+    "draw_posting",
+    "expire_posting",
+    "issue_posting",
+    "package_key",
+    "package_price_posting",
+]
 
 
 def bucket_account(kind: BucketKind, bucket_id: UUID) -> str:

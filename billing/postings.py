@@ -13,6 +13,9 @@ from uuid import UUID
 from billing.metering import LegUsage
 from billing.rating import RatedLeg
 
+SECONDS = "SECONDS"
+"""The unit of minutes beside the currencies: an amount of it is whole seconds."""
+
 
 class AccountKind(StrEnum):
     """`wallet`, `package` and `pool` have an owner; the others are the tenant's house accounts."""

@@ -6,7 +6,6 @@ from uuid import UUID
 import pytest
 
 from billing.minutes import (
-    SECONDS,
     carry_posting,
     draw_posting,
     expire_posting,
@@ -15,7 +14,7 @@ from billing.minutes import (
     package_price_posting,
 )
 from billing.packages import Draw
-from billing.postings import PostingKind, wallet
+from billing.postings import SECONDS, PostingKind, wallet
 from billing.purchases import (
     Package,
     Purchaser,
