@@ -34,6 +34,7 @@ class UnitsOfWork:
     def __init__(self, engine: Engine, clock: Callable[[], dt.datetime]) -> None:
         self.engine = engine
         self.clock = clock
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def begin(self) -> Iterator[UnitOfWork]:
@@ -46,14 +47,21 @@ class UnitsOfWork:
         with self.engine.connect() as connection:
             yield UnitOfWork(connection, self.clock())
 
-    def retrying(self, deed: Callable[[UnitOfWork], T]) -> T:
+    @contextmanager
+    def single(self) -> Iterator[UnitOfWork]:
+        """For deeds that write with one statement: it is a transaction by itself, and two round
+        trips of each webhook, BEGIN and COMMIT, are saved."""
+        with self._autocommit.connect() as connection:
+            yield UnitOfWork(connection, self.clock())
+
+    def retrying(self, deed: Callable[[UnitOfWork], T], *, single: bool = False) -> T:
         """Run an idempotent deed again after a deadlock or a connection that died while idle.
 
         Only for deeds that a second run does not change: all webhooks, all drains.
         """
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                with self.begin() as uow:
+                with self.single() if single else self.begin() as uow:
                     return deed(uow)
             except DBAPIError as error:
                 if attempt == ATTEMPTS_MAX or not _worth_retrying(error):

@@ -23,7 +23,9 @@ def leg(tenant: str, call_sid: str) -> Response:
     event = params.leg_event(
         request.form, now=units.clock(), cursor=params.cursor(request.args.get("at", ""))
     )
-    known = units.retrying(lambda uow: calls.record_leg(uow, tenant_id, sid, event, received))
+    known = units.retrying(
+        lambda uow: calls.record_leg(uow, tenant_id, sid, event, received), single=True
+    )
     count("leg", "counted" if known else "unknown")
     return replies.nothing()
 
@@ -72,4 +74,4 @@ def _note(tenant: str, call_sid: str, *, pressed: bool) -> Target | None:
             )
         return target
 
-    return runtime.current().units.retrying(deed)
+    return runtime.current().units.retrying(deed, single=True)

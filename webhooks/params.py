@@ -46,7 +46,8 @@ Form = MultiDict[str, str]
 
 
 def clean(text: str) -> str:
-    return UNCLEAN.sub("", text)[:TEXT_MAX]
+    # Printable text holds nothing unclean, and asking is ten times cheaper than looking.
+    return (text if text.isprintable() else UNCLEAN.sub("", text))[:TEXT_MAX]
 
 
 def as_received(form: Form) -> dict[str, Any]:

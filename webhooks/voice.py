@@ -23,7 +23,7 @@ def voice() -> Response:
     def deed(uow: UnitOfWork) -> Answer:
         return calls.open_call(uow, facts, received)
 
-    return _answer("voice", units.retrying(deed), facts.call_sid)
+    return _answer("voice", units.retrying(deed, single=True), facts.call_sid)
 
 
 @blueprint.post("/calls/<tenant>/<call_sid>/dial")
@@ -37,7 +37,7 @@ def dial(tenant: str, call_sid: str) -> Response:
     def deed(uow: UnitOfWork) -> Answer:
         return calls.continue_call(uow, tenant_id, sid, outcome, received)
 
-    return _answer("dial", runtime.current().units.retrying(deed), sid)
+    return _answer("dial", runtime.current().units.retrying(deed, single=True), sid)
 
 
 @blueprint.post("/fallback")

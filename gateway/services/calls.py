@@ -23,7 +23,7 @@ from gateway.services import exposure, plans
 from gateway.services.exposure import Exposure
 from gateway.store import call_events, forwarding, numbers, outbox, recordings
 from gateway.store.base import Scope
-from gateway.store.call_events import Caller, KnownCall, LegChange, OpenedCall, Receipt
+from gateway.store.call_events import Arrival, Caller, KnownCall, LegChange, Opened, Receipt
 from gateway.uow import UnitOfWork
 from routing import decisions
 from routing.acts import Target
@@ -99,35 +99,33 @@ Answer = Routed | Refused | Unknown
 
 def open_call(uow: UnitOfWork, facts: CallFacts, params: Params) -> Answer:
     """First webhook of a call. A repeated one gets what the first was decided by: the same
-    versions, and the same refusal."""
-    owner = numbers.owner_of(uow.connection, facts.called) if facts.called else None
-    if owner is None:
+    versions, and the same refusal.
+
+    Reads, decides, then writes receipt, call, leg and refusal in one statement.
+    """
+    arrival = _arrival(uow, facts)
+    if arrival is None:
         return Unknown()
+    plan = plans.plan_version(uow.connection, arrival.plan_version_id).plan
+    published = _published(uow, arrival.tenant_id, arrival.forwarding_version_id)
+    spent = _exposure(uow, Scope(arrival.tenant_id, arrival.account_id), arrival.live_calls, plan)
+    refused = _gate(arrival, plan, published, spent)
     opened = _insert_call(
-        uow,
-        owner,
-        facts,
-        Receipt(f"voice:{facts.call_sid}", "voice", facts.call_sid, facts.call_sid, params),
+        uow, arrival, facts, params, "voice", refused=refused, published=published
     )
-    if opened is None:
-        return Unknown()
-    plan = plans.plan_version(uow.connection, opened.plan_version_id).plan
-    published = _published(uow, owner.tenant_id, opened.forwarding_version_id)
-    spent = _exposure(uow, Scope(owner.tenant_id, opened.account_id), opened.live_calls, plan)
-    refused = _gate(opened, plan, published, spent)
+    if not opened.first and not arrival.known:
+        return open_call(uow, facts, params)  # another delivery has decided: repeat its answer
     if refused is not None:
-        if not opened.known:
-            call_events.refuse_call(uow.connection, owner.tenant_id, facts.call_sid, refused.reason)
         return refused
     assert published is not None
     return Routed(
-        owner.tenant_id,
+        arrival.tenant_id,
         decisions.decide(
             published.step,
             facts,
             uow.now,
-            own_numbers=numbers.ours_among(uow.connection, published.numbers),
-            time_limit_seconds=_time_limit(opened, plan, published, spent),
+            own_numbers=opened.own_numbers,
+            time_limit_seconds=_time_limit(arrival, plan, published, spent),
         ),
     )
 
@@ -193,12 +191,10 @@ def close_call(
     if not event.is_final:
         return True
     if not _end_parent(uow, tenant_id, event, params):
-        owner = numbers.owner_of(uow.connection, facts.called) if facts.called else None
-        receipt = Receipt(f"late:{facts.call_sid}", "voice", facts.call_sid, facts.call_sid, params)
-        if owner is None or owner.tenant_id != tenant_id:
+        arrival = _arrival(uow, facts)
+        if arrival is None or arrival.tenant_id != tenant_id:
             return False
-        if _insert_call(uow, owner, facts, receipt) is None:
-            return False
+        _insert_call(uow, arrival, facts, params, "late")
         _end_parent(uow, tenant_id, event, params)
     call_events.close_call(
         uow.connection,
@@ -330,14 +326,26 @@ def record_voicemail(
     return True
 
 
+def _arrival(uow: UnitOfWork, facts: CallFacts) -> Arrival | None:
+    if not facts.called:
+        return None
+    return call_events.arrival(uow.connection, facts.called, facts.call_sid)
+
+
 def _insert_call(
-    uow: UnitOfWork, owner: numbers.DidOwner, facts: CallFacts, receipt: Receipt
-) -> OpenedCall | None:
+    uow: UnitOfWork,
+    arrival: Arrival,
+    facts: CallFacts,
+    params: Params,
+    key: str,
+    *,
+    refused: Refused | None = None,
+    published: Published | None = None,
+) -> Opened:
     return call_events.open_call(
         uow.connection,
-        owner.tenant_id,
-        owner.did_id,
-        receipt,
+        arrival,
+        Receipt(f"{key}:{facts.call_sid}", "voice", facts.call_sid, facts.call_sid, params),
         caller=Caller(
             facts.caller,
             facts.caller_raw,
@@ -347,42 +355,47 @@ def _insert_call(
             facts.postal_code,
         ),
         called=facts.called,
+        refused=refused.reason if refused else None,
+        numbers=published.numbers if published else (),
         ringing_rank=status_rank(LegStatus.RINGING),
         now=uow.now,
     )
 
 
 def _gate(
-    opened: OpenedCall, plan: Plan, published: Published | None, spent: Exposure
+    arrival: Arrival, plan: Plan, published: Published | None, spent: Exposure
 ) -> Refused | None:
     """May this call begin? A call that is already known keeps its first answer."""
-    reason = opened.refused if opened.known else _refusal(opened, plan, published, spent)
+    if arrival.known:
+        reason = arrival.refused or (None if published else "no_forwarding")
+    else:
+        reason = _refusal(arrival, plan, published, spent)
     if reason is None:
         return None
-    notice = NOT_CONNECTED if reason == "no_forwarding" else opened.suspended_notice
+    notice = NOT_CONNECTED if reason == "no_forwarding" else arrival.suspended_notice
     return Refused(reason, notice)
 
 
 def _refusal(
-    opened: OpenedCall, plan: Plan, published: Published | None, spent: Exposure
+    arrival: Arrival, plan: Plan, published: Published | None, spent: Exposure
 ) -> str | None:
-    if opened.did_status != "active":
+    if arrival.did_status != "active":
         return "number_suspended"
     if published is None:
         return "no_forwarding"
     verdict = lifecycle.may_start_call(
-        opened.balance_micros,
-        AccountStatus(opened.account_status),
+        arrival.balance_micros,
+        AccountStatus(arrival.account_status),
         plan,
-        live_calls=opened.live_calls,
-        first_block_micros=first_block_cost(_rates(opened, plan, published), plan.tariff),
+        live_calls=arrival.live_calls,
+        first_block_micros=first_block_cost(_rates(arrival, plan, published), plan.tariff),
         accrued_micros=spent.accrued_micros,
     )
     return str(verdict.reason) if isinstance(verdict, lifecycle.Refused) else None
 
 
 def _time_limit(
-    call: OpenedCall | KnownCall, plan: Plan, published: Published, spent: Exposure
+    call: Arrival | KnownCall, plan: Plan, published: Published, spent: Exposure
 ) -> int:
     return lifecycle.dial_time_limit(
         plan,
@@ -393,7 +406,7 @@ def _time_limit(
     )
 
 
-def _rates(call: OpenedCall | KnownCall, plan: Plan, published: Published) -> tuple[int, ...]:
+def _rates(call: Arrival | KnownCall, plan: Plan, published: Published) -> tuple[int, ...]:
     """Micros a minute of the two legs: the caller's, and the dearest that the plan may dial."""
     caller = exposure.per_minute(exposure.inbound(call.number_country, call.number_type, 0), plan)
     dearest = max(
