@@ -5,10 +5,9 @@ A prepaid statement owes nothing, whatever its balance (S5-17): the charges are 
 credit, and a balance below zero is shown as overdrawn and made good by the next top-up.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from billing.calendar import Period, billing_cycle, cycle_anchor, local_date, periods_starting
 from billing.minutes import SECONDS
@@ -216,53 +215,6 @@ def _charge_lines(groups: dict[_Group, list[int]]) -> tuple[ChargeLine, ...]:
     """Sorted by number, kind, words and rate, so that a statement made twice is the same."""
     ordered = sorted(groups, key=lambda group: (group[2] or "", group[0], group[1], group[3] or 0))
     return tuple(ChargeLine(*group, *groups[group]) for group in ordered)
-
-
-_NUMBER = re.compile(r"(?<![0-9])([0-9]{4})[\s./-]*([0-9]{6})(?![0-9])")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class StatementNumber:
-    """One series a year, from 1 on, without gaps: "2026-000123".
-
-    Given out in the transaction that issues the statement, under the lock of the series, so
-    that a number is never given for nothing, twice, or out of order.
-    """
-
-    year: int
-    serial: int
-
-    def __str__(self) -> str:
-        return f"{self.year}-{self.serial:06d}"
-
-
-def next_number(last: StatementNumber | None, issued_on: date) -> StatementNumber:
-    """The number after the last one given; a new year begins again at 1.
-
-    A statement is never dated back into a year whose series a later one has closed.
-    """
-    if last is None or issued_on.year > last.year:
-        return StatementNumber(issued_on.year, 1)
-    return StatementNumber(last.year, last.serial + 1)
-
-
-def missing_numbers(numbers: Iterable[StatementNumber]) -> tuple[StatementNumber, ...]:
-    """The gaps of a list that should have none."""
-    by_year: dict[int, set[int]] = {}
-    for number in numbers:
-        by_year.setdefault(number.year, set()).add(number.serial)
-    return tuple(
-        StatementNumber(year, serial)
-        for year, serials in sorted(by_year.items())
-        for serial in range(1, max(serials))
-        if serial not in serials
-    )
-
-
-def numbers_in(text: str) -> tuple[StatementNumber, ...]:
-    """Statement numbers in what a payer wrote: "Inv. 2026/000123", "2026 000123"; each once."""
-    found = (StatementNumber(int(year), int(serial)) for year, serial in _NUMBER.findall(text))
-    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)

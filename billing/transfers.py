@@ -6,7 +6,8 @@ with certainty is left for people.
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -17,7 +18,7 @@ from xml.etree.ElementTree import Element
 
 from billing.money import InvalidAmount, parse_amount
 from billing.plan_reader import FieldError
-from billing.statements import StatementNumber, numbers_in
+from billing.statement_numbers import StatementNumber, numbers_in
 
 FILE_LENGTH_MAX = 20_000_000
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -55,7 +56,7 @@ def parse_camt053(text: str) -> tuple[Transfer, ...]:
     An entry that bundles several payments is taken apart. A document type definition is
     refused unread: no bank writes one, and it is how a file makes a parser explode.
     """
-    if len(text) > FILE_LENGTH_MAX or "<!DOCTYPE" in text or "<!ENTITY" in text:
+    if len(text) > FILE_LENGTH_MAX or "<!DOCTYPE" in text:
         raise _invalid("", "this is no bank statement: it is too long, or defines entities")
     try:
         root = ElementTree.fromstring(text)
@@ -293,13 +294,16 @@ def match_transfers(transfers: Iterable[Transfer], invoices: Sequence[OpenInvoic
     """Payments by the numbers in their references; every micro is either paid or left.
 
     One number takes any amount. Several take the transfer only where it is exactly the sum
-    of what they owe. An invoice that an earlier transfer of the list has paid is not open.
+    of what they owe. An invoice that an earlier transfer of the list has paid is not open. A
+    number that two invoices bear pays neither.
     """
-    owed = {invoice.number: invoice for invoice in invoices}
+    alike = Counter(invoice.number for invoice in invoices)
+    owed = {invoice.number: invoice for invoice in invoices if alike[invoice.number] == 1}
+    doubtful = frozenset(number for number, count in alike.items() if count > 1)
     payments: list[Payment] = []
     unmatched: list[Unmatched] = []
     for transfer in transfers:
-        found = _pay(transfer, owed)
+        found = _pay(transfer, owed, doubtful)
         if isinstance(found, WhyLeft):
             unmatched.append(Unmatched(transfer, found))
             continue
@@ -310,11 +314,13 @@ def match_transfers(transfers: Iterable[Transfer], invoices: Sequence[OpenInvoic
 
 
 def _pay(
-    transfer: Transfer, owed: Mapping[StatementNumber, OpenInvoice]
+    transfer: Transfer, owed: Mapping[StatementNumber, OpenInvoice], doubtful: Set[StatementNumber]
 ) -> tuple[Payment, ...] | WhyLeft:
     numbers = numbers_in(transfer.reference)
     if not numbers:
         return WhyLeft.NO_NUMBER
+    if not doubtful.isdisjoint(numbers):
+        return WhyLeft.SEVERAL
     invoices = [owed[number] for number in numbers if number in owed]
     if not invoices:
         return WhyLeft.NOT_OPEN

@@ -24,11 +24,7 @@ from billing.statements import (
     SecondsLine,
     Statement,
     StatementDiffers,
-    StatementNumber,
     leg_cells,
-    missing_numbers,
-    next_number,
-    numbers_in,
     periods_closed,
     statement_of,
     statement_period,
@@ -266,37 +262,6 @@ def test_every_period_is_closed_once(terms: Statements, zone: str, hours: list[i
     whole = list(periods_closed(terms, NOON, looks[-1], zone))
     assert [period.starts_on for period in closed] == [period.starts_on for period in whole]
     assert bool(closed) == (statement_period(terms, NOON, zone).ends_at <= looks[-1])
-
-
-def test_s5_16_numbers_have_no_gaps_and_begin_anew_each_year() -> None:
-    days = [date(2026, 12, 30), date(2026, 12, 31), date(2027, 1, 1), date(2026, 12, 31)]
-    numbers: list[StatementNumber] = []
-    for day in days:
-        numbers.append(next_number(numbers[-1] if numbers else None, day))
-    assert [str(number) for number in numbers] == [
-        *("2026-000001", "2026-000002", "2027-000001", "2027-000002")
-    ]
-    assert missing_numbers(numbers) == ()
-    assert missing_numbers([numbers[0], StatementNumber(2026, 4)]) == (
-        StatementNumber(2026, 2),
-        StatementNumber(2026, 3),
-    )
-
-
-@pytest.mark.parametrize(
-    "text, serials",
-    [
-        pytest.param("2026-000123", [123], id="S5-18 as printed"),
-        pytest.param("Invoice 2026/000123, thanks", [123], id="S5-18 with a slash"),
-        pytest.param("RE2026000123", [123], id="S5-18 without a separator"),
-        pytest.param("2026-000123 and 2026-000124 (2026-000123)", [123, 124], id="S5-18 each once"),
-        pytest.param("2026-00012", [], id="S5-18 too short"),
-        pytest.param("12026-0001234", [], id="S5-18 part of a longer number"),
-        pytest.param("", [], id="S5-18 nothing"),
-    ],
-)
-def test_a_payer_may_write_a_number_in_many_ways(text: str, serials: list[int]) -> None:
-    assert numbers_in(text) == tuple(StatementNumber(2026, serial) for serial in serials)
 
 
 def test_s5_01_every_leg_is_a_row_with_seconds_rate_and_charge() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.statements import StatementNumber
+from billing.statement_numbers import StatementNumber
 from billing.transfers import (
     Matches,
     OpenInvoice,
@@ -173,7 +174,7 @@ def sent(amount: int, reference: str, currency: str = "EUR") -> Transfer:
 
 
 def invoice(serial: int, owed: int = 100) -> OpenInvoice:
-    return OpenInvoice(StatementNumber(2026, serial), ACME, owed * EURO, "EUR")
+    return OpenInvoice(StatementNumber("9F3A01BC", serial), ACME, owed * EURO, "EUR")
 
 
 def outcome(matches: Matches) -> list[tuple[int, int, int]]:
@@ -186,35 +187,40 @@ def outcome(matches: Matches) -> list[tuple[int, int, int]]:
 @pytest.mark.parametrize(
     "transfers, paid, left",
     [
-        pytest.param([sent(100, "2026-000001")], [(1, 100, 100)], [], id="S5-18 exact"),
+        pytest.param([sent(100, "9F3A01BC-000001")], [(1, 100, 100)], [], id="S5-18 exact"),
         pytest.param(
-            [sent(100, "inv 2026 / 000001 tks")], [(1, 100, 100)], [], id="S5-18 in words"
+            [sent(100, "inv 9f3a01bc / 000001 tks")], [(1, 100, 100)], [], id="S5-18 in words"
         ),
-        pytest.param([sent(40, "2026-000001")], [(1, 40, 40)], [], id="S5-18 in part"),
-        pytest.param([sent(130, "2026-000001")], [(1, 130, 100)], [], id="S5-18 too much"),
+        pytest.param([sent(40, "9F3A01BC-000001")], [(1, 40, 40)], [], id="S5-18 in part"),
+        pytest.param([sent(130, "9F3A01BC-000001")], [(1, 130, 100)], [], id="S5-18 too much"),
         pytest.param(
-            [sent(40, "2026-000001"), sent(60, "2026-000001")],
+            [sent(40, "9F3A01BC-000001"), sent(60, "9F3A01BC-000001")],
             [(1, 40, 40), (1, 60, 60)],
             [],
             id="S5-18 in two rates",
         ),
         pytest.param(
-            [sent(100, "2026-000001"), sent(100, "2026-000001")],
+            [sent(100, "9F3A01BC-000001"), sent(100, "9F3A01BC-000001")],
             [(1, 100, 100)],
             [WhyLeft.NOT_OPEN],
             id="S5-18 paid twice: the second is left",
         ),
         pytest.param(
-            [sent(150, "2026-000001 2026-000002")],
+            [sent(150, "9F3A01BC-000001 9F3A01BC-000002")],
             [(1, 100, 100), (2, 50, 50)],
             [],
             id="S5-18 one for two",
         ),
         pytest.param(
-            [sent(149, "2026-000001 2026-000002")], [], [WhyLeft.SEVERAL], id="S5-18 two, not exact"
+            [sent(149, "9F3A01BC-000001 9F3A01BC-000002")],
+            [],
+            [WhyLeft.SEVERAL],
+            id="S5-18 two, not exact",
         ),
         pytest.param([sent(100, "thank you")], [], [WhyLeft.NO_NUMBER], id="S5-18 no number"),
-        pytest.param([sent(100, "2025-000001")], [], [WhyLeft.NOT_OPEN], id="S5-18 another year"),
+        pytest.param(
+            [sent(100, "00000000-000001")], [], [WhyLeft.NOT_OPEN], id="S5-18 another series"
+        ),
         pytest.param(
             [sent(100, "DE02120300002026000001")],
             [],
@@ -222,7 +228,7 @@ def outcome(matches: Matches) -> list[tuple[int, int, int]]:
             id="S5-18 an IBAN is none",
         ),
         pytest.param(
-            [sent(100, "2026-000001", "USD")],
+            [sent(100, "9F3A01BC-000001", "USD")],
             [],
             [WhyLeft.OTHER_CURRENCY],
             id="S5-18 another currency",
@@ -237,12 +243,19 @@ def test_a_transfer_pays_the_invoice_that_it_names(
     assert [unmatched.why for unmatched in matches.unmatched] == left
 
 
+def test_s5_18_a_number_that_two_invoices_bear_is_left_to_people() -> None:
+    twins = [invoice(1), replace(invoice(1), account_id=UUID(int=2))]
+    matches = match_transfers([sent(100, "9F3A01BC-000001")], twins)
+    assert [unmatched.why for unmatched in matches.unmatched] == [WhyLeft.SEVERAL]
+    assert matches.payments == ()
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 200), st.lists(st.integers(1, 6), max_size=2)), max_size=20)
 )
 def test_every_micro_that_arrives_is_paid_or_left(payments: list[tuple[int, list[int]]]) -> None:
     transfers = [
-        sent(amount, " ".join(str(StatementNumber(2026, serial)) for serial in serials))
+        sent(amount, " ".join(str(StatementNumber("9F3A01BC", serial)) for serial in serials))
         for amount, serials in payments
     ]
     matches = match_transfers(transfers, [invoice(serial) for serial in range(1, 6)])
