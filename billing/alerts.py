@@ -9,11 +9,11 @@ from billing.terms import SECONDS_PER_MINUTE, Alerts
 
 
 class Gauge(StrEnum):
-    """What is watched: a balance in micros, minutes in seconds, days in whole days."""
+    """What is watched: money in micros, minutes in seconds, days left in whole days."""
 
-    BALANCE = "balance"
+    MONEY = "money"
     MINUTES = "minutes"
-    DAYS_LEFT = "days_left"
+    DAYS = "days"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,9 +35,9 @@ class AlertsDue:
 def thresholds_of(alerts: Alerts) -> frozenset[Threshold]:
     return frozenset(
         {
-            *(Threshold(Gauge.BALANCE, micros) for micros in alerts.balance_micros),
+            *(Threshold(Gauge.MONEY, micros) for micros in alerts.balance_micros),
             *(Threshold(Gauge.MINUTES, count * SECONDS_PER_MINUTE) for count in alerts.minutes),
-            *(Threshold(Gauge.DAYS_LEFT, days) for days in alerts.days_left),
+            *(Threshold(Gauge.DAYS, days) for days in alerts.days_left),
         }
     )
 
@@ -77,10 +77,10 @@ def days_left(balance_micros: int, spent_micros: int, over_days: int) -> int | N
 def words(threshold: Threshold, currency: str) -> str:
     """What the alert says, for a person."""
     match threshold.gauge:
-        case Gauge.BALANCE:
+        case Gauge.MONEY:
             return f"The balance has reached {format_amount(threshold.value)} {currency}."
         case Gauge.MINUTES:
             return f"{threshold.value // SECONDS_PER_MINUTE} minutes or fewer are left."
-        case Gauge.DAYS_LEFT:
+        case Gauge.DAYS:
             days = "1 day" if threshold.value == 1 else f"{threshold.value} days"
             return f"At the present rate the balance lasts {days} or less."

@@ -6,9 +6,9 @@ from billing.alerts import Gauge, Threshold, alerts_due, days_left, thresholds_o
 from billing.terms import Alerts
 
 DOLLAR = 1_000_000
-TEN, FIVE = Threshold(Gauge.BALANCE, 10 * DOLLAR), Threshold(Gauge.BALANCE, 5 * DOLLAR)
+TEN, FIVE = Threshold(Gauge.MONEY, 10 * DOLLAR), Threshold(Gauge.MONEY, 5 * DOLLAR)
 HOUR = Threshold(Gauge.MINUTES, 3_600)
-WEEK = Threshold(Gauge.DAYS_LEFT, 7)
+WEEK = Threshold(Gauge.DAYS, 7)
 ALL = frozenset({TEN, FIVE, HOUR, WEEK})
 
 
@@ -33,7 +33,7 @@ def test_c20_a_plan_names_thresholds_of_money_minutes_and_days() -> None:
 def test_an_alert_is_sent_once_per_crossing(balances: list[int], sent: list[Threshold]) -> None:
     reached, found = frozenset[Threshold](), []
     for balance in balances:
-        due = alerts_due(ALL, {Gauge.BALANCE: balance * DOLLAR}, reached)
+        due = alerts_due(ALL, {Gauge.MONEY: balance * DOLLAR}, reached)
         found += due.send
         reached = due.reached
     assert found == sent
@@ -41,13 +41,13 @@ def test_an_alert_is_sent_once_per_crossing(balances: list[int], sent: list[Thre
 
 def test_c20_a_gauge_without_a_reading_changes_nothing() -> None:
     reached = frozenset({WEEK, TEN})
-    due = alerts_due(ALL, {Gauge.BALANCE: 3 * DOLLAR, Gauge.DAYS_LEFT: None}, reached)
+    due = alerts_due(ALL, {Gauge.MONEY: 3 * DOLLAR, Gauge.DAYS: None}, reached)
     assert due.send == (FIVE,)
     assert due.reached == {WEEK, TEN, FIVE}
 
 
 def test_c20_each_gauge_sends_its_own_alert() -> None:
-    readings = {Gauge.BALANCE: 0, Gauge.MINUTES: 0, Gauge.DAYS_LEFT: 0}
+    readings = {Gauge.MONEY: 0, Gauge.MINUTES: 0, Gauge.DAYS: 0}
     assert set(alerts_due(ALL, readings, frozenset()).send) == {FIVE, HOUR, WEEK}
 
 
@@ -74,7 +74,7 @@ def test_days_left_follow_from_the_burn(
         pytest.param(HOUR, "60 minutes or fewer are left.", id="C20 minutes"),
         pytest.param(WEEK, "At the present rate the balance lasts 7 days or less.", id="C20 days"),
         pytest.param(
-            Threshold(Gauge.DAYS_LEFT, 1),
+            Threshold(Gauge.DAYS, 1),
             "At the present rate the balance lasts 1 day or less.",
             id="C20 a day",
         ),
@@ -88,7 +88,7 @@ def test_an_alert_says_what_was_reached(threshold: Threshold, text: str) -> None
 def test_alerts_of_one_threshold_are_as_many_as_its_crossings(balances: list[int]) -> None:
     only, reached, sent = frozenset({TEN}), frozenset[Threshold](), 0
     for balance in balances:
-        due = alerts_due(only, {Gauge.BALANCE: balance * DOLLAR}, reached)
+        due = alerts_due(only, {Gauge.MONEY: balance * DOLLAR}, reached)
         reached, sent = due.reached, sent + len(due.send)
     below = [balance <= 10 for balance in balances]
     crossings = sum(now and not before for before, now in zip([False, *below], below, strict=False))
