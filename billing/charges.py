@@ -38,6 +38,7 @@ ASK_AFTER_SECONDS = (5, 15, 60, 300, 1_800, 7_200)
 class ChargeIntent:
     """A charge that was decided; `provider_id` is known once the provider has told it.
 
+    `amount_micros` is what the card is charged, tax included; the top-up posts its net.
     `submitted_at` is the first time that the provider was called; `asked` counts questions.
     """
 
@@ -119,7 +120,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Post the top-up `topup:<intent id>`; what was taken is what is credited."""
+    """Post the top-up `topup:<intent id>` of what the provider took, less the tax in it."""
 
     amount_micros: int
 

@@ -93,6 +93,15 @@ def test_s2_11_a_success_that_is_told_three_times_is_credited_once() -> None:
     assert [deed for deed in deeds if isinstance(deed, Credit)] == [Credit(TWENTY)]
 
 
+def test_e1_a_charge_is_submitted_once_however_often_it_is_begun() -> None:
+    assert next_step(after(Submitting()), Submitting(), NOON).deeds == ()
+
+
+def test_e5_what_the_provider_took_is_what_is_credited() -> None:
+    step = next_step(after(Submitting()), Succeeded("pi_1", TWENTY - 1), NOON)
+    assert step.deeds == (Credit(TWENTY - 1),)
+
+
 def test_s2_13_a_decline_that_is_told_twice_is_mailed_once() -> None:
     first = next_step(after(Submitting()), Declined("insufficient_funds"), NOON)
     assert first.deeds == (TellDeclined("insufficient_funds"),)

@@ -132,6 +132,14 @@ def test_looks_that_meet_miss_no_settlement_and_share_none(
     assert len({due.day for due in found}) == len(found)
 
 
+def test_s2_06_a_day_is_due_at_the_midnight_that_ends_it() -> None:
+    midnight = utc("2026-11-21T05:00")
+    before = midnight - timedelta(seconds=1)
+    due = list(settlements_due("daily", before, midnight, NEW_YORK))
+    assert [found.day for found in due] == [date(2026, 11, 20)]
+    assert list(settlements_due("daily", before - timedelta(hours=1), before, NEW_YORK)) == []
+
+
 def test_s3_09_one_key_per_account_and_day() -> None:
     acme = UUID(int=1)
     assert settle_key(acme, date(2026, 11, 20)) == f"settle:{acme}:2026-11-20"
