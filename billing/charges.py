@@ -244,8 +244,8 @@ def _time_passed(intent: ChargeIntent, now: datetime) -> NextStep:
     )
 
 
-# Codes after which a card must not be tried again without the holder: docs.stripe.com/
-# declines/codes. Every other code is soft, and its retries are bounded all the same.
+# The codes are those of docs.stripe.com/declines/codes; that these bar a card is our reading
+# of their next steps. Every other code is soft, and its retries are bounded all the same.
 HARD_DECLINES = frozenset(
     {
         "card_not_supported",
@@ -276,7 +276,7 @@ HARD_DECLINES = frozenset(
 )
 
 TRIES_PER_CARD_MAX = 4
-"""In 30 days, the first included; the networks fine from 10 to 15 on."""
+"""In 30 days, the first included; far below what Visa and Mastercard begin to fine."""
 _TRIES_WITHIN = timedelta(days=30)
 RETRY_AFTER_DAYS = (1, 3, 7)
 """Days from a card's nth soft decline to its next try."""

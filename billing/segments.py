@@ -34,7 +34,8 @@ class _Limits:
 
 
 # 140 octets a segment, 6 of them for the header of a part: twilio.com/docs/glossary/
-# what-sms-character-limit. US and Canadian toll-free parts carry one unit less: the same page.
+# what-sms-character-limit. US and Canadian toll-free parts carry one unit less: Twilio's help
+# centre on toll-free messages; its calculator does not know of it.
 _GSM_7, _UCS_2 = _Limits(160, 153), _Limits(70, 67)
 _GSM_7_TOLL_FREE, _UCS_2_TOLL_FREE = _Limits(160, 152), _Limits(70, 66)
 
