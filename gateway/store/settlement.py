@@ -127,18 +127,28 @@ def due_legs(connection: Connection, scope: Scope, *, limit: int) -> list[DueLeg
 
 _BRIDGED = text(
     """
-select call_sid, coalesce(sum(talk_seconds) filter (where kind <> 'inbound'), 0)::int as seconds,
-       bool_or(kind <> 'inbound' and ended_at is null) as waiting
-  from leg where tenant_id = :tenant_id and call_sid = any(:call_sids) group by call_sid
+select l.call_sid, l.seconds, l.waiting or (l.seconds = 0 and c.checks < :checks and
+       c.check_at is not null) as waiting
+  from (select call_sid, bool_or(kind <> 'inbound' and ended_at is null) as waiting,
+               coalesce(sum(talk_seconds) filter (where kind <> 'inbound'), 0)::int as seconds
+          from leg where tenant_id = :tenant_id and call_sid = any(:call_sids)
+         group by call_sid) as l
+  join call as c on c.tenant_id = :tenant_id and c.call_sid = l.call_sid
 """
 )
+# A carrier that does not answer this often must not keep a leg from being settled.
+CHECKS_WAITED_FOR = 5
 
 
 def bridged_seconds(
     connection: Connection, tenant_id: uuid.UUID, call_sids: Sequence[str]
 ) -> dict[str, int | None]:
-    """Talk of the forwarded legs by call; None while one of them has not ended."""
-    rows = connection.execute(_BRIDGED, {"tenant_id": tenant_id, "call_sids": list(call_sids)})
+    """Talk of the forwarded legs by call; None while one of them has not ended, or while the
+    carrier has still to be asked whether there was one at all."""
+    rows = connection.execute(
+        _BRIDGED,
+        {"tenant_id": tenant_id, "call_sids": list(call_sids), "checks": CHECKS_WAITED_FOR},
+    )
     return {row.call_sid: None if row.waiting else row.seconds for row in rows}
 
 

@@ -44,8 +44,10 @@ def sell(stage: World, code: str, like: str, **changes: Any) -> str:
         pytest.param(100_000, "payg", 0, "active", id="S2-12 exactly 0.00 is not below zero"),
         pytest.param(99_999, "payg", -1, "suspended", id="S2-12 -0.000001 is below zero"),
         pytest.param(100_001, "payg", 1, "active", id="S2-12 a millionth is left"),
-        pytest.param(50_000, "command_center", 0, "suspended", id="C3 lte_zero ends at 0.00"),
-        pytest.param(50_001, "command_center", 1, "active", id="C3 lte_zero, a millionth is left"),
+        pytest.param(50_000, "answered_minutes", 0, "suspended", id="C3 lte_zero ends at 0.00"),
+        pytest.param(
+            50_001, "answered_minutes", 1, "active", id="C3 lte_zero, a millionth is left"
+        ),
     ],
 )
 def test_a_minutes_talk_suspends_or_not(
@@ -210,7 +212,7 @@ def test_c3_a_call_needs_the_least_balance_of_its_plan_to_start(
 
 
 def test_s4_08_and_s4_09_an_overrun_finishes_and_nobody_else_gets_in(stage: World) -> None:
-    acme = stage.join("Acme", funds=10_000, plan="command_center", document=ONE_PHONE)
+    acme = stage.join("Acme", funds=10_000, plan="answered_minutes", document=ONE_PHONE)
     stage.person(FRONT_DESK, talks=300, after=5)
     stage.ring(acme.e164, seconds=120)
     second = stage.ask(acme.e164)
@@ -219,8 +221,9 @@ def test_s4_08_and_s4_09_an_overrun_finishes_and_nobody_else_gets_in(stage: Worl
     stage.settle()
     stage.sweep()
     stage.settle()
-    first = stage.rows(CallRow, acme.scope)[0]
-    assert first.status == "completed"
+    calls = {call.refused: call for call in stage.rows(CallRow, acme.scope)}
+    assert calls[None].status == "completed"
+    assert "balance_exhausted" in calls
     assert {leg.talk_seconds for leg in stage.rows(LegRow, acme.scope) if leg.talk_seconds} == {300}
     assert stage.balance(acme.scope) == 0, "the overrun is priced zero"
     assert REJECT in stage.ask(acme.e164), "no new call afterwards"
@@ -238,7 +241,7 @@ def test_s4_08_and_s4_09_an_overrun_finishes_and_nobody_else_gets_in(stage: Worl
 def test_s4_13_a_call_counts_only_when_it_is_longer_than_thirty_seconds(
     stage: World, talked: int, charge: int
 ) -> None:
-    acme = stage.join("Acme", plan="command_center", document=ONE_PHONE)
+    acme = stage.join("Acme", plan="answered_minutes", document=ONE_PHONE)
     talk(stage, acme, talked)
     assert stage.balance(acme.scope) == 50_000_000 - charge
 

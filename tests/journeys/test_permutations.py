@@ -3,7 +3,7 @@ the same money.
 
 A call is made once, its callbacks are held back, and then each order is told of a copy of that call
 under SIDs of its own, so that the world need not be rebuilt. Set RINGLEDGER_ALL_ORDERS=1 for every
-order there is; otherwise a few thousand are drawn with a fixed seed.
+order there is; otherwise a thousand are drawn with a fixed seed.
 """
 
 import itertools
@@ -28,9 +28,9 @@ from gateway.uow import UnitOfWork
 from webhooks import params
 
 ALL_ORDERS = bool(os.environ.get("RINGLEDGER_ALL_ORDERS"))
-ORDERS_DRAWN = 2_000
-HTTP_ORDERS = 40
-ORDERS_WITH_A_LOSS = 30 if not ALL_ORDERS else 2_000
+ORDERS_DRAWN = 1_200
+HTTP_ORDERS = 30
+ORDERS_WITH_A_LOSS = 20 if not ALL_ORDERS else 2_000
 VOICE = "http://gateway.test/webhooks/twilio/voice"
 SEED = 20260303
 
