@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from holidays import HolidayBase, country_holidays
 
 _SATURDAY = 5
+_FIRST_CYCLE_YEAR = 2000
 _ONE_DAY = timedelta(days=1)
 
 
@@ -100,19 +101,18 @@ def periods_starting(
         yield found
 
 
-def cycle_anchor(anchor_day: int, near: date) -> date:
-    """An anchor with that day of the month; 31 stands for every month's last day.
+def cycle_anchor(anchor_day: int) -> date:
+    """The anchor of all billing cycles with that day; 31 stands for every month's last day.
 
-    Taken from the January before, which has all 31 days, so that no clamping is frozen in.
+    A January, which has all 31 days, and always the same one: a cycle keeps its number for
+    ever, and its bucket and keys with it.
     """
-    return date(near.year - 1, 1, anchor_day)
+    return date(_FIRST_CYCLE_YEAR, 1, anchor_day)
 
 
 def billing_cycle(anchor_day: int, instant: datetime, zone: str) -> Period:
     """The cycle an instant falls in: from the anchor day to the day before the next (S4-02)."""
-    return period_containing(
-        cycle_anchor(anchor_day, local_date(instant, zone)), instant, zone, months=1
-    )
+    return period_containing(cycle_anchor(anchor_day), instant, zone)
 
 
 @lru_cache(maxsize=256)

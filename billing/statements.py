@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from billing.calendar import Period, billing_cycle, cycle_anchor, local_date, periods_starting
+from billing.calendar import Period, billing_cycle, cycle_anchor, periods_starting
 from billing.minutes import SECONDS
 from billing.money import format_amount, format_rate
 from billing.postings import AccountKind, Posting, PostingKind
@@ -35,7 +35,7 @@ def periods_closed(
 
     Two stretches of time that meet share no period and miss none, also after downtime.
     """
-    anchor = cycle_anchor(anchor_day(terms), local_date(after, zone))
+    anchor = cycle_anchor(anchor_day(terms))
     for following in periods_starting(anchor, after, until, zone):
         yield billing_cycle(anchor_day(terms), _last_moment(following), zone)
 

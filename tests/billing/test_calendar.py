@@ -139,6 +139,12 @@ def test_s4_02_a_cycle_from_the_17th_runs_to_the_16th_in_the_accounts_zone() -> 
     assert (cycle.starts_at, cycle.ends_at) == (utc(2026, 2, 17, 5), utc(2026, 3, 17, 4))
 
 
+def test_s4_06_a_cycle_has_the_same_number_from_its_first_instant_to_its_last() -> None:
+    """Also over the turn of the year: its bucket and its keys are made from the number."""
+    instants = [utc(2026, 12, 17, 12), utc(2026, 12, 31, 23), utc(2027, 1, 1, 12), utc(2027, 1, 16)]
+    assert len({billing_cycle(17, instant, "America/New_York").n for instant in instants}) == 1
+
+
 def test_c14_a_cycle_anchored_on_the_31st_ends_with_every_month() -> None:
     starts = [billing_cycle(31, utc(2027, m, 15), "UTC").starts_on for m in (1, 2, 3, 4, 5)]
     assert starts == [
