@@ -44,9 +44,9 @@ def create_app(runtime: Runtime | None = None) -> APIFlask:
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
     )
     app.extensions[EXTENSION] = current
+    _measure(app)  # first: what the limiter refuses is measured too
     limits.init_app(app, settings.redis_url)
     problems.init_app(app)
-    _measure(app)
     headers.init_app(app, https=https)
     _register_edges(app)
     return app
