@@ -10,13 +10,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from gateway.store.base import Scope, new_id
+from gateway.store.direct import execute, statement
 
 # How long until the carrier is asked about a call that has not ended, and about a leg whose call
 # has. After that the sweep doubles the interval (`store.sweep`).
@@ -47,10 +48,13 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedCall:
-    """What the gate and the router need to know, read in the statement that opens the call."""
+class Arrival:
+    """What the gate and the router need to know of a call to one of our numbers."""
 
+    tenant_id: uuid.UUID
+    did_id: uuid.UUID
     account_id: uuid.UUID
+    source: str
     account_status: str
     suspended_notice: str | None
     did_status: str
@@ -64,54 +68,32 @@ class OpenedCall:
     refused: str | None
 
 
-_OPEN = text(
+_ARRIVAL = statement(
     """
-with facts as (
-  select d.id as did_id, d.account_id, d.status as did_status, d.source,
-         d.country as number_country, d.number_type, d.forwarding_version_id,
-         a.status as account_status, a.suspended_notice, a.plan_version_id,
-         w.balance_micros,
-         (select count(*) from call as live
-           where live.tenant_id = :tenant_id and live.account_id = d.account_id
-             and live.ended_at is null and live.call_sid <> :call_sid) as live_calls
-    from did as d
-    join account as a on a.tenant_id = d.tenant_id and a.id = d.account_id
-    join ledger_account as w on w.tenant_id = d.tenant_id and w.unit = a.currency
-                            and w.name = 'wallet:' || replace(d.account_id::text, '-', '')
-   where d.tenant_id = :tenant_id and d.id = :did_id and d.status <> 'released'
-), new_receipt as (
-  insert into receipt (tenant_id, id, key, call_sid, leg_sid, kind, params, received_at)
-  select :tenant_id, :receipt_id, :receipt_key, :call_sid, :leg_sid, :receipt_kind,
-         cast(:params as jsonb), :now
-    from facts
-  on conflict (tenant_id, key) do nothing
-), new_call as (
-  insert into call (tenant_id, call_sid, account_id, did_id, plan_version_id,
-                    forwarding_version_id, source, from_number, from_raw, from_country,
-                    from_state, from_city, from_postal_code, to_number, status, voicemail,
-                    started_at, counted, check_at, checks)
-  select :tenant_id, :call_sid, account_id, did_id, plan_version_id, forwarding_version_id,
-         source, :from_number, :from_raw, :from_country, :from_state, :from_city,
-         :from_postal_code, :to_number, 'ringing', false, :now, false, :check_at, 0
-    from facts
-  on conflict (tenant_id, call_sid) do nothing
-), new_leg as (
-  insert into leg (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address,
-                   cursor, status, status_rank, started_at, talk_seconds, ring_seconds)
-  select :tenant_id, :leg_sid, :call_sid, account_id, 'inbound', 'did', :to_number,
-         '', 'ringing', :ringing_rank, :now, 0, 0
-    from facts
-  on conflict (tenant_id, leg_sid) do nothing
-)
-select f.account_id, f.account_status, f.suspended_notice, f.did_status, f.number_country,
-       f.number_type, coalesce(c.plan_version_id, f.plan_version_id) as plan_version_id,
-       case when c.call_sid is null then f.forwarding_version_id
-            else c.forwarding_version_id end as forwarding_version_id,
-       f.balance_micros, f.live_calls, c.call_sid is not null as known, c.refused
-  from facts as f
-  left join call as c on c.tenant_id = :tenant_id and c.call_sid = :call_sid
+select d.tenant_id, d.id, d.account_id, d.source, a.status, a.suspended_notice, d.status,
+       d.country, d.number_type, coalesce(c.plan_version_id, a.plan_version_id),
+       case when c.call_sid is null then d.forwarding_version_id
+            else c.forwarding_version_id end,
+       w.balance_micros,
+       (select count(*) from call as live
+         where live.tenant_id = d.tenant_id and live.account_id = d.account_id
+           and live.ended_at is null and live.call_sid <> :call_sid),
+       c.call_sid is not null, c.refused
+  from did_directory as o
+  join did as d on d.tenant_id = o.tenant_id and d.id = o.did_id and d.status <> 'released'
+  join account as a on a.tenant_id = d.tenant_id and a.id = d.account_id
+  join ledger_account as w on w.tenant_id = d.tenant_id and w.unit = a.currency
+                          and w.name = 'wallet:' || replace(d.account_id::text, '-', '')
+  left join call as c on c.tenant_id = d.tenant_id and c.call_sid = :call_sid
+ where o.e164 = :e164
 """
 )
+
+
+def arrival(connection: Connection, e164: str, call_sid: str) -> Arrival | None:
+    """The only look-up of a webhook outside one tenant; None when the number is nobody's."""
+    row = execute(connection, _ARRIVAL, {"e164": e164, "call_sid": call_sid}).fetchone()
+    return None if row is None else Arrival(*row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +106,69 @@ class Caller:
     postal_code: str
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """`first` is False when another delivery of the webhook was quicker; `own_numbers` are those
+    of the numbers asked about that are tracking numbers of any tenant."""
+
+    first: bool
+    own_numbers: frozenset[str]
+
+
+_OPEN = statement(
+    """
+with new_receipt as (
+  insert into receipt (tenant_id, id, key, call_sid, leg_sid, kind, params, received_at)
+  values (:tenant_id, :receipt_id, :receipt_key, :call_sid, :leg_sid, :receipt_kind,
+          cast(:params as jsonb), :now)
+  on conflict (tenant_id, key) do nothing
+), new_call as (
+  insert into call (tenant_id, call_sid, account_id, did_id, plan_version_id,
+                    forwarding_version_id, source, from_number, from_raw, from_country,
+                    from_state, from_city, from_postal_code, to_number, status, refused, voicemail,
+                    started_at, counted, check_at, checks)
+  values (:tenant_id, :call_sid, :account_id, :did_id, :plan_version_id, :forwarding_version_id,
+          :source, :from_number, :from_raw, :from_country, :from_state, :from_city,
+          :from_postal_code, :to_number, 'ringing', :refused, false, :now, false, :check_at, 0)
+  on conflict (tenant_id, call_sid) do nothing
+  returning call_sid
+), new_leg as (
+  insert into leg (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address,
+                   cursor, status, status_rank, started_at, talk_seconds, ring_seconds)
+  values (:tenant_id, :leg_sid, :call_sid, :account_id, 'inbound', 'did', :to_number,
+          '', 'ringing', :ringing_rank, :now, 0, 0)
+  on conflict (tenant_id, leg_sid) do nothing
+)
+select exists (select 1 from new_call),
+       array(select e164 from did_directory where e164 = any(cast(:numbers as text[])))
+"""
+)
+
+
 def open_call(
     connection: Connection,
-    tenant_id: uuid.UUID,
-    did_id: uuid.UUID,
+    arrival: Arrival,
     receipt: Receipt,
     *,
     caller: Caller,
     called: str,
+    refused: str | None,
+    numbers: Sequence[str],
     ringing_rank: int,
     now: dt.datetime,
-) -> OpenedCall | None:
-    """Receipt, call and parent leg in one statement; None when the number is nobody's now."""
-    row = connection.execute(
+) -> Opened:
+    """Receipt, call and parent leg in one statement, the refusal included."""
+    row = execute(
+        connection,
         _OPEN,
         receipt.bindings(now)
         | {
-            "tenant_id": tenant_id,
-            "did_id": did_id,
+            "tenant_id": arrival.tenant_id,
+            "did_id": arrival.did_id,
+            "account_id": arrival.account_id,
+            "plan_version_id": arrival.plan_version_id,
+            "forwarding_version_id": arrival.forwarding_version_id,
+            "source": arrival.source,
             "from_number": caller.number,
             "from_raw": caller.raw,
             "from_country": caller.country,
@@ -149,21 +176,14 @@ def open_call(
             "from_city": caller.city,
             "from_postal_code": caller.postal_code,
             "to_number": called,
+            "refused": refused,
+            "numbers": list(numbers),
             "ringing_rank": ringing_rank,
             "check_at": now + FIRST_CHECK,
         },
-    ).first()
-    return None if row is None else OpenedCall(*row)
-
-
-_REFUSE = text(
-    "update call set refused = :reason"
-    " where tenant_id = :tenant_id and call_sid = :call_sid and refused is null"
-)
-
-
-def refuse_call(connection: Connection, tenant_id: uuid.UUID, call_sid: str, reason: str) -> None:
-    connection.execute(_REFUSE, {"tenant_id": tenant_id, "call_sid": call_sid, "reason": reason})
+    ).fetchone()
+    assert row is not None
+    return Opened(row[0], frozenset(row[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +204,7 @@ class LegChange:
     confirmed: bool | None = None
 
 
-_RECORD_LEG = text(
+_RECORD_LEG = statement(
     """
 with parent as (
   select account_id, ended_at from call where tenant_id = :tenant_id and call_sid = :call_sid
@@ -194,6 +214,12 @@ with parent as (
          cast(:params as jsonb), :now
     from parent
   on conflict (tenant_id, key) do nothing
+), asked_again as (
+  update call as c set check_at = :check_at from parent
+   where c.tenant_id = :tenant_id and c.call_sid = :call_sid and c.check_at is null
+     and parent.ended_at is not null and cast(:ended_at as timestamptz) is null
+     and not exists (select 1 from leg as known where known.tenant_id = :tenant_id
+                        and known.leg_sid = :leg_sid and known.ended_at is not null)
 )
 insert into leg as l (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address,
                       cursor, status, status_rank, started_at, answered_at, ended_at,
@@ -216,12 +242,8 @@ on conflict (tenant_id, leg_sid) do update set
                       else l.talk_seconds end,
   confirmed = coalesce(l.confirmed or excluded.confirmed, l.confirmed, excluded.confirmed),
   end_receipt_id = coalesce(l.end_receipt_id, excluded.end_receipt_id)
-returning l.account_id, l.ended_at is null and (select ended_at from parent) is not null
+returning l.account_id
 """
-)
-_ASK_AGAIN = text(
-    "update call set check_at = :check_at"
-    " where tenant_id = :tenant_id and call_sid = :call_sid and check_at is null"
 )
 
 
@@ -237,8 +259,11 @@ def record_leg(
 
     Monotone: the status only rises, the first final event fixes the duration, times only move
     towards the truth. So any order and any repetition of a leg's events leave the same row.
+    News of a leg that goes on after its call's end has the carrier asked about it: the end of the
+    leg may have been lost.
     """
-    row = connection.execute(
+    row = execute(
+        connection,
         _RECORD_LEG,
         receipt.bindings(now)
         | {
@@ -254,26 +279,13 @@ def record_leg(
             "ended_at": change.ended_at,
             "talk_seconds": change.talk_seconds,
             "confirmed": change.confirmed,
+            "check_at": now + CHECK_AFTER_END,
         },
-    ).first()
-    if row is None:
-        return None
-    account_id, outlives_its_call = row
-    if outlives_its_call:
-        # First news of a leg after its call's end: the end of the leg may have been lost.
-        connection.execute(
-            _ASK_AGAIN,
-            {
-                "tenant_id": tenant_id,
-                "call_sid": receipt.call_sid,
-                "check_at": now + CHECK_AFTER_END,
-            },
-        )
-    found: uuid.UUID = account_id
-    return found
+    ).fetchone()
+    return None if row is None else row[0]
 
 
-_CLOSE = text(
+_CLOSE = statement(
     """
 update call set
   status = case when ended_at is null then :status else status end,
@@ -300,7 +312,8 @@ def close_call(
 ) -> None:
     """The parent ended. The carrier is asked soon after if a leg is still open then, or if the
     caller was answered and no forwarded leg is known to have talked: its callbacks may be lost."""
-    connection.execute(
+    execute(
+        connection,
         _CLOSE,
         {
             "tenant_id": tenant_id,
@@ -335,7 +348,7 @@ class KnownCall:
     to_number: str
 
 
-_CONTINUE = text(
+_CONTINUE = statement(
     """
 with facts as (
   select c.account_id, a.status as account_status, d.status as did_status,
@@ -368,7 +381,8 @@ def continue_call(
     connection: Connection, tenant_id: uuid.UUID, receipt: Receipt, *, now: dt.datetime
 ) -> KnownCall | None:
     """Receipt and facts of a call that goes on; None for one that we never opened."""
-    row = connection.execute(_CONTINUE, receipt.bindings(now) | {"tenant_id": tenant_id}).first()
+    values = receipt.bindings(now) | {"tenant_id": tenant_id}
+    row = execute(connection, _CONTINUE, values).fetchone()
     return None if row is None else KnownCall(*row)
 
 
