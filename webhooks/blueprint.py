@@ -29,6 +29,10 @@ def check_signature() -> Response | None:
     """403 and nothing stored for a request that the carrier did not sign for this URL."""
     request.max_content_length = BODY_BYTES_MAX
     if _signature().holds(request):
+        structlog.contextvars.bind_contextvars(
+            call_sid=request.form.get("CallSid", "")[:34],
+            tenant_id=(request.view_args or {}).get("tenant"),
+        )
         return None
     metrics.CALLBACKS.labels(_endpoint(), "forged").inc()
     log.warning("webhook.forged", path=request.path)
