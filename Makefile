@@ -1,6 +1,6 @@
 # Two commands are enough: `make run` and `make test`. Both need Python 3.11+ and make, no more.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types check format lock clean
+.PHONY: help run test lint types check format lock vendor clean
 BIN := .venv/bin
 
 help: ## Show what can be made
@@ -33,6 +33,10 @@ format: ## Put the code into the house's format
 lock: ## After a change in pyproject.toml: pin versions anew (needs uv)
 	uv lock
 	.ci/constraints > constraints.txt
+
+vendor: ## Fetch the pinned web assets anew and check them (needs npm)
+	@.ci/setup dev
+	$(BIN)/python assets/vendor.py
 
 clean: ## Remove the virtual environment and caches; the data under var/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
