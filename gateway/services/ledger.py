@@ -68,26 +68,36 @@ def books(uow: UnitOfWork, scope: Scope) -> Iterator[Books]:
     write(uow, opened)
 
 
-def write(uow: UnitOfWork, opened: Books) -> None:
-    """Append what was posted and let the new balance take effect."""
-    if not opened.postings:
-        return
-    seq, _ = ledger.append(
-        uow.connection,
-        opened.scope.tenant_id,
-        opened.postings,
-        after_seq=opened.locked.seq,
-        after_hash=opened.locked.hash,
-    )
-    settle_service(
-        uow, opened.scope, opened.locked, balance_micros=opened.balance_micros, last_seq=seq
-    )
+def write(uow: UnitOfWork, *opened: Books) -> None:
+    """Append what was posted and let the new balances take effect.
+
+    Several books are those of one tenant, one behind the other in its chain.
+    """
+    seq, link = opened[0].locked.seq, opened[0].locked.hash
+    for open_books in opened:
+        if not open_books.postings:
+            continue
+        seq, link = ledger.append(
+            uow.connection,
+            open_books.scope.tenant_id,
+            open_books.postings,
+            after_seq=seq,
+            after_hash=link,
+        )
+        settle_service(
+            uow,
+            open_books.scope,
+            open_books.locked,
+            balance_micros=open_books.balance_micros,
+            last_seq=seq,
+        )
 
 
 def settle_service(
     uow: UnitOfWork, scope: Scope, locked: LockedBooks, *, balance_micros: int, last_seq: int
 ) -> None:
-    """Suspend or restore as the balance says, and warn once when it crosses the threshold.
+    """Suspend or restore as the balance says, and warn once when it crosses the threshold. An
+    account that is held (a renewal waits, or its access ended) stays suspended whatever it has.
 
     `last_seq` names the crossing: the mail of one crossing is one outbox row, however often the
     transaction is tried again.
@@ -99,6 +109,8 @@ def settle_service(
         return
     plan = plans.plan_version(uow.connection, locked.plan_version_id).plan
     status = lifecycle.service_status(balance_micros, plan)
+    if locked.held is not None:
+        status = AccountStatus.SUSPENDED
     if status == locked.status:
         return
     suspension.set_service(

@@ -10,7 +10,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import structlog
@@ -18,12 +18,14 @@ import structlog
 from billing.ledger import cost_posting, usage_posting
 from billing.lifecycle import price_overrun
 from billing.metering import LegStatus, LegUsage, bucket_day
+from billing.packages import LegMoment, price_rest
 from billing.rates import LegKind, TargetKind
 from billing.rating import RatedLeg, carrier_cost, rate_leg
 from billing.tariffs import Plan
 from gateway.metrics import LEGS_SETTLED
-from gateway.services import audit, ledger, plans
+from gateway.services import audit, ledger, minutes, plans
 from gateway.services.ledger import Books
+from gateway.services.minutes import Minutes
 from gateway.services.plans import PlanVersion
 from gateway.store import ledger as ledger_store
 from gateway.store import settlement
@@ -126,7 +128,14 @@ def settle_account(
     legs = settlement.due_legs(uow.connection, scope, limit=limit)
     if not legs:
         return 0
-    batch = _Batch(uow, Books(scope, locked, locked.balance_micros), carrier)
+    own = Books(scope, locked, locked.balance_micros)
+    paid_in_advance = minutes.open_minutes(uow, scope, locked) if locked.draws_minutes else None
+    agency = None
+    if paid_in_advance and any(paid_in_advance.shares_with(leg.started_at) for leg in legs):
+        agency = _agency_books(uow, Scope(scope.tenant_id, cast(uuid.UUID, locked.parent_id)))
+        if agency is None:
+            return 0
+    batch = _Batch(uow, own, carrier, paid_in_advance, agency)
     bridged = _bridged(uow, scope, legs)
     for leg in legs:
         talked = bridged.get(leg.call_sid, 0)
@@ -136,6 +145,13 @@ def settle_account(
     batch.write()
     LEGS_SETTLED.inc(len(batch.settled))
     return len(batch.settled)
+
+
+def _agency_books(uow: UnitOfWork, agency: Scope) -> Books | None:
+    """Of the agency that pays for a client. The client's lock holds the tenant's chain already, so
+    this one must not wait for somebody who waits for that: taken means later."""
+    locked = ledger_store.lock_books(uow.connection, agency, wait=False)
+    return None if locked is None else Books(agency, locked, locked.balance_micros)
 
 
 def _bridged(uow: UnitOfWork, scope: Scope, legs: list[DueLeg]) -> dict[str, int | None]:
@@ -156,10 +172,19 @@ def _bridged(uow: UnitOfWork, scope: Scope, legs: list[DueLeg]) -> dict[str, int
 class _Batch:
     """The legs of one transaction on their way to lines, sums and marks."""
 
-    def __init__(self, uow: UnitOfWork, books: Books, carrier: PlanVersion | None) -> None:
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        books: Books,
+        carrier: PlanVersion | None,
+        paid_in_advance: Minutes | None = None,
+        agency: Books | None = None,
+    ) -> None:
         self.uow = uow
         self.books = books
         self.carrier = carrier
+        self.minutes = paid_in_advance
+        self.agency = agency
         self.settled: list[SettledLeg] = []
         self.sums: dict[DayKey, DaySums] = {}
         self.talked: dict[str, DueLeg] = {}  # by call, the longest leg on which people talked
@@ -169,9 +194,12 @@ class _Batch:
         usage = usage_of(leg, bridged_seconds)
         plan = plans.plan_version(self.uow.connection, leg.plan_version_id).plan
         rated = rate_leg(usage, plan.tariff)
-        charge = self._charge(leg, usage, rated, plan)
+        in_money = rated
+        if self.minutes is not None and rated.billed_seconds:
+            in_money = self._draw(self.minutes, leg, usage, rated, plan)
+        charge = self._charge(leg, usage, in_money, plan)
         cost = self._cost(leg, usage)
-        if rated.unrated:
+        if in_money.unrated:
             self.unrated.append(leg)
         self.settled.append(
             SettledLeg(
@@ -186,8 +214,49 @@ class _Batch:
         )
         self._add_up(leg, rated.billed_seconds, charge, cost)
 
+    def _draw(
+        self, paid: Minutes, leg: DueLeg, usage: LegUsage, rated: RatedLeg, plan: Plan
+    ) -> RatedLeg:
+        """Seconds before money: post what the buckets give, answer what is left to pay (S1-03)."""
+        assert leg.answered_at is not None, "a leg with billed seconds was answered"
+        drawn = paid.draw(
+            rated.billed_seconds,
+            usage,
+            LegMoment(
+                account_id=self.books.scope.account_id,
+                number_e164=leg.number_e164,
+                began_at=leg.started_at,
+                answered_at=leg.answered_at,
+                shares_with=paid.shares_with(leg.started_at),
+            ),
+        )
+        if not drawn.draws:
+            return rated
+        self.books.postings += paid.post(
+            drawn,
+            usage,
+            at=self.uow.now,
+            call_sid=leg.call_sid,
+            leg_sid=leg.leg_sid,
+            plan_version_id=leg.plan_version_id,
+            receipt_id=leg.end_receipt_id,
+        )
+        seconds = drawn.paid_seconds(plan.in_call.overrun_price)
+        return replace(
+            rated,
+            billed_seconds=seconds,
+            charge_micros=price_rest(rated, seconds, plan.tariff),
+            unrated=rated.unrated and seconds > 0,
+        )
+
+    def _payer(self, leg: DueLeg) -> Books:
+        """The agency for the calls of a client that shares its billing, else the account."""
+        if self.agency is None or self.minutes is None:
+            return self.books
+        return self.agency if self.minutes.shares_with(leg.started_at) else self.books
+
     def _charge(self, leg: DueLeg, usage: LegUsage, rated: RatedLeg, plan: Plan) -> int:
-        books = self.books
+        books = self._payer(leg)
         amount = price_overrun(plan, rated.charge_micros, books.balance_micros).charged_micros
         if amount:
             books.balance_micros -= amount
@@ -270,7 +339,7 @@ class _Batch:
         settlement.roll_up(connection, scope, self.sums)
         for leg in self.unrated:
             self._report_unrated(leg)
-        ledger.write(self.uow, self.books)
+        ledger.write(self.uow, self.books, *([self.agency] if self.agency else []))
 
     def _report_unrated(self, leg: DueLeg) -> None:
         """A leg without a price is charged nothing, and never silently."""

@@ -12,9 +12,9 @@ from typing import Any
 from billing.explain import Explanation, ReceiptRef, explain_entry
 from billing.explain import explain as billing_explain
 from billing.metering import LegStatus, LegUsage
-from billing.postings import Posting, PostingKind, wallet
+from billing.postings import SECONDS, Posting, PostingKind, usage_key, wallet
 from billing.rating import rate_leg
-from gateway.services import plans
+from gateway.services import drawn_legs, plans
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -28,14 +28,13 @@ from gateway.store import statement as store
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
 
-PARTS_PER_LEG_MAX = 4
-"""A leg is charged in at most so many parts (package minutes, included minutes, plan, overrun)."""
 _POSTING_ID = re.compile(r"([0-9a-f-]{36})-([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """`amount_micros` is signed as the wallet sees it: negative is a charge."""
+    """`amount_micros` is signed as the wallet sees it: negative is a charge. Lines in the unit
+    SECONDS are of a bucket, and count whole seconds."""
 
     id: str
     seq: int
@@ -55,6 +54,10 @@ class StatementLine:
     reverses_key: str | None
     actor: str | None
     reason: str | None
+
+    @property
+    def in_seconds(self) -> bool:
+        return self.unit == SECONDS
 
 
 def posting_id(tenant_id: uuid.UUID, seq: int) -> str:
@@ -98,9 +101,13 @@ def explain(uow: UnitOfWork, scope: Scope, id: str) -> Explanation:
     """Why a line is what it is, from the meter and the plan version of that moment."""
     line = get_posting(uow, scope, id)
     if line.kind == PostingKind.USAGE and line.leg_sid is not None:
-        legs = explain_legs(uow, scope, {line.leg_sid: -line.amount_micros})
+        legs = _explain_lines(uow, scope, {line.leg_sid: -line.amount_micros})
         if line.leg_sid in legs:
-            return legs[line.leg_sid]
+            return legs[line.leg_sid][-1]
+    if line.kind == PostingKind.DRAW and line.leg_sid is not None:
+        found = _explain_draw(uow, scope, line)
+        if found is not None:
+            return found
     return explain_entry(_posting(scope, line), currency=line.unit)
 
 
@@ -109,7 +116,40 @@ def explain_legs(
 ) -> dict[str, Explanation]:
     """Why each leg costs what it was charged, and why others cost nothing: legs that nobody
     answered have no line on the statement. Legs that are not settled (None) are left out."""
-    explanations = {}
+    drawn = _draws(uow, scope, charged_micros)
+    return {
+        leg_sid: drawn_legs.join(lines, len(drawn[leg_sid])) if leg_sid in drawn else lines[-1]
+        for leg_sid, lines in _explain_lines(uow, scope, charged_micros).items()
+    }
+
+
+def _explain_draw(uow: UnitOfWork, scope: Scope, line: StatementLine) -> Explanation | None:
+    """One bucket's part of a leg; what the leg cost in money stands on its row."""
+    assert line.leg_sid is not None
+    metered = store.metered(uow.connection, scope, (line.leg_sid,))
+    charged = {row.leg_sid: row.charge_micros for row in metered}
+    lines = _explain_lines(uow, scope, charged).get(line.leg_sid, ())
+    keys = [drawn.key for drawn in _draws(uow, scope, charged).get(line.leg_sid, ())]
+    return lines[keys.index(line.key)] if line.key in keys else None
+
+
+def _draws(
+    uow: UnitOfWork, scope: Scope, leg_sids: Iterable[str]
+) -> dict[str, list[StatementLine]]:
+    """The minutes that legs drew, in the order of their lines; legs that drew none are left out."""
+    drawn: dict[str, list[StatementLine]] = {}
+    keys = store.draw_keys(uow.connection, scope, list(leg_sids))
+    for row in store.by_keys(uow.connection, scope, keys):
+        drawn.setdefault(row.leg_sid, []).append(_line(row))
+    return drawn
+
+
+def _explain_lines(
+    uow: UnitOfWork, scope: Scope, charged_micros: Mapping[str, int | None]
+) -> dict[str, tuple[Explanation, ...]]:
+    """Each leg's lines: the minutes that it drew, then the money."""
+    draws = _draws(uow, scope, charged_micros)
+    explanations: dict[str, tuple[Explanation, ...]] = {}
     for row in store.metered(uow.connection, scope, charged_micros):
         charged = charged_micros[row.leg_sid]
         if charged is None:
@@ -127,24 +167,40 @@ def explain_legs(
             target_address="" if row.kind == "inbound" else row.to_address,
         )
         rated = rate_leg(usage, version.plan.tariff)
-        explanations[row.leg_sid] = billing_explain(
+        receipts = (
+            ()
+            if row.received_at is None
+            else (ReceiptRef(row.event or "received", row.received_at),)
+        )
+        if row.leg_sid in draws:
+            seconds = {_bucket_of(d): -d.amount_micros for d in draws[row.leg_sid]}
+            explanations[row.leg_sid] = drawn_legs.explain_lines(
+                uow, scope, usage, rated, version, seconds, charged, receipts
+            )
+            continue
+        explained = billing_explain(
             usage,
             rated,
             version.plan.tariff,
             currency=version.plan.currency,
             plan_name=version.plan.name,
             plan_version=version.version,
-            receipts=()
-            if row.received_at is None
-            else (ReceiptRef(row.event or "received", row.received_at),),
+            receipts=receipts,
             forgiven_micros=rated.charge_micros - charged,
         )
+        explanations[row.leg_sid] = (explained,)
     return explanations
 
 
+def _bucket_of(draw: StatementLine) -> uuid.UUID:
+    """Named last in the key of a draw."""
+    return uuid.UUID(draw.key.rpartition(":")[2])
+
+
 def of_legs(uow: UnitOfWork, scope: Scope, leg_sids: Iterable[str]) -> tuple[StatementLine, ...]:
-    """What these legs were charged, found by key: postings have no index by call."""
-    keys = [f"usage:{leg}:{part}" for leg in leg_sids for part in range(PARTS_PER_LEG_MAX)]
+    """What these legs drew and were charged, found by key: postings have no index by call."""
+    sids = list(leg_sids)
+    keys = store.draw_keys(uow.connection, scope, sids) + [usage_key(leg) for leg in sids]
     return tuple(_line(row) for row in store.by_keys(uow.connection, scope, keys))
 
 

@@ -109,14 +109,17 @@ class LockedBooks:
     plan_version_id: uuid.UUID
     time_zone: str
     low_balance_micros: int | None
+    parent_id: uuid.UUID | None
+    draws_minutes: bool  # else there is no bucket to look for
+    held: str | None  # service waits for something else than the balance
     balance_micros: int
     seq: int
     hash: bytes
 
 
 _LOCK = """
-select a.status, a.currency, a.plan_version_id, a.time_zone, a.low_balance_micros,
-       w.balance_micros, h.seq, h.hash
+select a.status, a.currency, a.plan_version_id, a.time_zone, a.low_balance_micros, a.parent_id,
+       a.draws_minutes, a.held, w.balance_micros, h.seq, h.hash
   from account as a
   join ledger_account as w on w.tenant_id = a.tenant_id and w.unit = a.currency
                           and w.name = :wallet

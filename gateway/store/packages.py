@@ -1,14 +1,26 @@
-"""Packages of minutes and the buckets that hold seconds; what is left stands in the ledger."""
+"""Packages of minutes as they were bought; their seconds are in buckets."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKeyConstraint, Index, String
+from sqlalchemy import (
+    Connection,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    Select,
+    UniqueConstraint,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Key, Micros, Seconds, TenantId
+from gateway.store.base import Base, Key, Scope, TenantId
 
 
 class PackageRow(Base):
@@ -33,8 +45,10 @@ class PackageRow(Base):
     stopped_at: Mapped[dt.datetime | None]
     stopped_by: Mapped[str | None]
     expired_at: Mapped[dt.datetime | None]
+    idempotency_key: Mapped[str]
 
     __table_args__ = (
+        UniqueConstraint("tenant_id", "account_id", "idempotency_key"),
         ForeignKeyConstraint(
             ["tenant_id", "account_id"],
             ["account.tenant_id", "account.id"],
@@ -45,37 +59,86 @@ class PackageRow(Base):
     )
 
 
-class BucketRow(Base):
-    """Seconds of one period of a package, or of one grant of a pool: the ledger account
-    "<kind>:<id hex>" in SECONDS, so that used + remaining == size by construction.
+@dataclass(frozen=True, slots=True)
+class StoredPackage:
+    """A package of an account; `due_at` is the end of its period unless a renewal waits."""
 
-    The id follows from what it is for, so that the same period is filled once. It stays open
-    after its end until no leg of its time can come any more; then what is left expires.
-    """
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    account_id: uuid.UUID
+    code: str
+    plan_version_id: uuid.UUID
+    purchased_at: dt.datetime
+    purchased_by: str
+    time_zone: str
+    anchor_on: dt.date
+    n: int
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    due_at: dt.datetime
+    renews: bool
+    stopped_at: dt.datetime | None
+    stopped_by: str | None
+    expired_at: dt.datetime | None
+    idempotency_key: str
 
-    __tablename__ = "bucket"
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.account_id)
 
-    tenant_id: Mapped[TenantId]
-    id: Mapped[Key]
-    account_id: Mapped[uuid.UUID]  # the owner; shared sub-accounts of an agency draw it too
-    kind: Mapped[str] = mapped_column(String(8))  # package, pool
-    package_id: Mapped[uuid.UUID | None]
-    offer_code: Mapped[str | None]  # of a package, in its plan version
-    plan_version_id: Mapped[uuid.UUID]
-    n: Mapped[int]  # a package's month; a pool's: months since the year 0
-    upgrade: Mapped[int]  # a pool's: 0 is the cycle's own, later ones came with an upgrade
-    starts_at: Mapped[dt.datetime]
-    ends_at: Mapped[dt.datetime]
-    look_at: Mapped[dt.datetime]  # when it is looked at next: is it over, may it be closed?
-    closed_at: Mapped[dt.datetime | None]
 
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "account_id"],
-            ["account.tenant_id", "account.id"],
-            name="fk_bucket_account",
-        ),
-        CheckConstraint("kind in ('package','pool')", name="kind"),
-        Index("ix_bucket_open", "tenant_id", "account_id", postgresql_where="closed_at is null"),
-        Index("ix_bucket_due", "look_at", postgresql_where="closed_at is null"),
+_PACKAGES = select(*(getattr(PackageRow, name) for name in StoredPackage.__dataclass_fields__))
+
+
+def add(connection: Connection, package: StoredPackage) -> None:
+    connection.execute(
+        insert(PackageRow).values(
+            {name: getattr(package, name) for name in StoredPackage.__dataclass_fields__}
+        )
+    )
+
+
+def find(connection: Connection, scope: Scope, package_id: uuid.UUID) -> StoredPackage | None:
+    row = connection.execute(_of(scope).where(PackageRow.id == package_id)).first()
+    return None if row is None else StoredPackage(*row)
+
+
+def find_by_key(connection: Connection, scope: Scope, key: str) -> StoredPackage | None:
+    row = connection.execute(_of(scope).where(PackageRow.idempotency_key == key)).first()
+    return None if row is None else StoredPackage(*row)
+
+
+def of_account(
+    connection: Connection, scope: Scope, *, before: uuid.UUID | None, limit: int
+) -> tuple[StoredPackage, ...]:
+    """Newest first, ended ones too."""
+    found = _of(scope).order_by(PackageRow.id.desc()).limit(limit)
+    if before is not None:
+        found = found.where(PackageRow.id < before)
+    return tuple(StoredPackage(*row) for row in connection.execute(found))
+
+
+def running(connection: Connection, scope: Scope) -> tuple[StoredPackage, ...]:
+    """Those that have not ended, the earliest purchase first."""
+    found = _of(scope).where(PackageRow.expired_at.is_(None)).order_by(PackageRow.id)
+    return tuple(StoredPackage(*row) for row in connection.execute(found))
+
+
+def change(
+    connection: Connection, scope: Scope, package_id: uuid.UUID, values: dict[str, Any]
+) -> None:
+    connection.execute(
+        update(PackageRow)
+        .where(
+            PackageRow.tenant_id == scope.tenant_id,
+            PackageRow.account_id == scope.account_id,
+            PackageRow.id == package_id,
+        )
+        .values(**values)
+    )
+
+
+def _of(scope: Scope) -> Select[*tuple[Any, ...]]:
+    return _PACKAGES.where(
+        PackageRow.tenant_id == scope.tenant_id, PackageRow.account_id == scope.account_id
     )

@@ -92,6 +92,7 @@ class DueLeg(NamedTuple):
     counted: bool  # the call's answer is in the daily sums already
     number_country: str
     number_type: str
+    number_e164: str
 
 
 # Read along `ix_leg_due`, then one probe a leg. The CTE is materialized because a planner that
@@ -107,7 +108,8 @@ with due as materialized (
 select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.talk_seconds,
        greatest(0, floor(extract(epoch from l.ended_at - l.started_at))::int - l.talk_seconds),
        l.confirmed, l.answered_at, l.end_receipt_id,
-       c.started_at, c.did_id, c.source, c.plan_version_id, c.counted, d.country, d.number_type
+       c.started_at, c.did_id, c.source, c.plan_version_id, c.counted, d.country, d.number_type,
+       d.e164
   from due as l
   join call as c on c.tenant_id = l.tenant_id and c.call_sid = l.call_sid
   join did as d on d.tenant_id = c.tenant_id and d.id = c.did_id

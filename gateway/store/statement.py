@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, func, literal, or_, select, text
 from sqlalchemy.orm import aliased
 
 from gateway.store.base import Scope
@@ -56,6 +56,25 @@ def by_keys(
     return connection.execute(found).all()[::-1]
 
 
+_DRAW_KEYS = text(
+    """
+select 'draw:' || l.leg_sid || ':' || b.id
+  from leg as l
+  join account as a on a.tenant_id = l.tenant_id and a.id = l.account_id and a.draws_minutes
+  join bucket as b on b.tenant_id = l.tenant_id and b.account_id in (l.account_id, a.parent_id)
+                  and b.starts_at < l.ended_at and b.ends_at > l.started_at
+ where l.tenant_id = :tenant_id and l.leg_sid = any(cast(:legs as text[]))
+"""
+)
+
+
+def draw_keys(connection: Connection, scope: Scope, leg_sids: Collection[str]) -> list[str]:
+    """The keys under which these legs may have drawn minutes: one for each bucket of their time."""
+    return list(
+        connection.scalars(_DRAW_KEYS, {"tenant_id": scope.tenant_id, "legs": list(leg_sids)})
+    )
+
+
 def _lines(scope: Scope) -> Select[*tuple[Any, ...]]:
     """Served by `ix_posting_statement`; what moved no wallet is no line of a statement."""
     return (
@@ -70,17 +89,17 @@ def _lines(scope: Scope) -> Select[*tuple[Any, ...]]:
 
 
 def _with_side(lines: Select[Any]) -> Select[*tuple[Any, ...]]:
-    """`takes`: the wallet is the side that gives, so the line is a charge."""
+    """`takes`: the wallet or the bucket is the side that gives, so the line is a charge."""
     line = lines.subquery()
-    return select(line, line.c.debit.startswith("wallet:").label("takes")).order_by(
-        line.c.seq.desc()
-    )
+    takes = or_(*(line.c.debit.startswith(f"{kind}:") for kind in ("wallet", "package", "pool")))
+    return select(line, takes.label("takes")).order_by(line.c.seq.desc())
 
 
 def metered(
     connection: Connection, scope: Scope, leg_sids: Collection[str]
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """What the charge of each of these legs was made from: the meter, the plan, the webhook."""
+    """What the charge of each of these legs was made from: the meter, the plan, the webhook. The
+    root of a tenant, an agency, pays for legs of its clients and may ask about them."""
     other = aliased(LegRow)
     bridged = (
         select(func.coalesce(func.sum(other.talk_seconds), 0))
@@ -120,7 +139,9 @@ def metered(
         )
         .where(
             LegRow.tenant_id == scope.tenant_id,
-            LegRow.account_id == scope.account_id,
+            or_(
+                LegRow.account_id == scope.account_id, literal(scope.account_id == scope.tenant_id)
+            ),
             LegRow.leg_sid.in_(leg_sids),
         )
     ).all()

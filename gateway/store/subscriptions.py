@@ -1,4 +1,4 @@
-"""Access by month or year, changes of plan, and who pays for whom: all effective-dated."""
+"""Access by month or year, and changes of plan: both effective-dated."""
 
 from __future__ import annotations
 
@@ -78,25 +78,4 @@ class PlanChangeRow(Base):
         CheckConstraint("state in ('requested','scheduled','applied','canceled')", name="state"),
         Index("ix_plan_change_account", "tenant_id", "account_id", "id"),
         Index("ix_plan_change_due", "effective_at", postgresql_where="state = 'scheduled'"),
-    )
-
-
-class BillingMembershipRow(Base):
-    """Whether a sub-account drew on its agency's money and minutes, from an instant on (S1-14)."""
-
-    __tablename__ = "billing_membership"
-
-    tenant_id: Mapped[TenantId]
-    account_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    from_at: Mapped[dt.datetime] = mapped_column(primary_key=True)
-    billing: Mapped[str] = mapped_column(String(16))  # own, agency_shared
-    actor: Mapped[str]
-
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "account_id"],
-            ["account.tenant_id", "account.id"],
-            name="fk_billing_membership_account",
-        ),
-        CheckConstraint("billing in ('own','agency_shared')", name="billing"),
     )

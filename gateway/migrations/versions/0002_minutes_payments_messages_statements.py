@@ -314,12 +314,19 @@ def upgrade() -> None:
         sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stopped_by", sa.Text(), nullable=True),
         sa.Column("expired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("idempotency_key", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant_id", "account_id"],
             ["account.tenant_id", "account.id"],
             name="fk_package_account",
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_package")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "account_id",
+            "idempotency_key",
+            name=op.f("uq_package_tenant_id_account_id_idempotency_key"),
+        ),
     )
     op.create_index(
         "ix_package_account", "package", ["tenant_id", "account_id", "id"], unique=False

@@ -1,0 +1,60 @@
+"""Who pays for whom, effective-dated."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, String, insert, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from billing.memberships import BillingChange
+from gateway.store.base import Base, Scope, TenantId
+
+
+class BillingMembershipRow(Base):
+    """Whether a sub-account drew on its agency's money and minutes, from an instant on (S1-14)."""
+
+    __tablename__ = "billing_membership"
+
+    tenant_id: Mapped[TenantId]
+    account_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    from_at: Mapped[dt.datetime] = mapped_column(primary_key=True)
+    billing: Mapped[str] = mapped_column(String(16))  # own, agency_shared
+    actor: Mapped[str]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_billing_membership_account",
+        ),
+        CheckConstraint("billing in ('own','agency_shared')", name="billing"),
+    )
+
+
+def add(
+    connection: Connection, scope: Scope, *, from_at: dt.datetime, billing: str, actor: str
+) -> None:
+    connection.execute(
+        insert(BillingMembershipRow).values(
+            tenant_id=scope.tenant_id,
+            account_id=scope.account_id,
+            from_at=from_at,
+            billing=billing,
+            actor=actor,
+        )
+    )
+
+
+def changes_of(connection: Connection, scope: Scope) -> tuple[BillingChange, ...]:
+    """All of an account's, the earliest first."""
+    rows = connection.execute(
+        select(BillingMembershipRow.from_at, BillingMembershipRow.billing)
+        .where(
+            BillingMembershipRow.tenant_id == scope.tenant_id,
+            BillingMembershipRow.account_id == scope.account_id,
+        )
+        .order_by(BillingMembershipRow.from_at)
+    )
+    return tuple(BillingChange(row.from_at, row.billing == "agency_shared") for row in rows)
