@@ -61,23 +61,30 @@ select a.tenant_id, a.account_id, d.id as did_id, a.plan_version_id,
 _CALLS = """
 insert into call (tenant_id, call_sid, account_id, did_id, plan_version_id, source, from_number,
                   from_raw, from_country, from_state, from_city, from_postal_code, to_number,
-                  status, voicemail, started_at, ended_at, counted, checks)
+                  status, voicemail, started_at, ended_at, answered_at, counted, checks)
 select tenant_id, call_sid, account_id, did_id, plan_version_id, 'Google Ads', '+12125550199',
        '+12125550199', 'US', 'NY', 'NEW YORK', '10001', '+14155550100', 'completed', false,
-       started_at, started_at + make_interval(secs => talk + 9), false, 0
+       started_at, started_at + make_interval(secs => talk + 9),
+       case when :settled and n % 10 <> 0 then started_at + interval '9 s' end, :settled, 0
   from planned
 """
 
 _LEGS = """
 insert into leg (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address, cursor,
                  status, status_rank, started_at, answered_at, ended_at, talk_seconds,
-                 ring_seconds, end_receipt_id)
+                 ring_seconds, end_receipt_id, settled_at, billed_seconds, rate_micros,
+                 charge_micros, cost_micros)
 select p.tenant_id, case l.nth when 0 then p.call_sid
                                else 'CA' || md5(p.call_sid || l.nth) end,
        p.call_sid, p.account_id, l.kind, l.target_kind, l.to_address, '',
        l.status, 4, p.started_at, case when l.talks then p.started_at + interval '9 s' end,
        p.started_at + make_interval(secs => case when l.talks then p.talk + 9 else 9 end),
-       case when l.talks then p.talk else 0 end, 0, gen_random_uuid()
+       case when l.talks then p.talk else 0 end, 0, gen_random_uuid(),
+       case when :settled then cast(:now as timestamptz) end,
+       case when :settled then case when l.talks then p.talk else 0 end end,
+       case when :settled then 50000 end,
+       case when :settled then case when l.talks then p.talk * 50000 / 60 else 0 end end,
+       case when :settled then 8500 end
   from planned as p
   join (values (0, 'inbound', 'did', '+14155550100', 'completed', true),
                (1, 'forwarded', 'number', '+14155550101', 'completed', true),
@@ -118,8 +125,10 @@ def finish_calls(
     round: str,
     dids: int = 1,
     seconds_apart: float = 60.0,
+    settled: bool = False,
 ) -> int:
-    """`calls` ended calls an account, none of them settled; how many legs that is."""
+    """`calls` ended calls an account; how many legs that is. `settled` legs carry a charge, but
+    the ledger has no line of it: for pages that read calls alone."""
     connection = uow.connection
     # The rows fit each other by construction; checking each foreign key would triple the wait.
     connection.execute(text("set local session_replication_role = replica"))
@@ -134,12 +143,36 @@ def finish_calls(
             "dids": dids,
         },
     )
-    connection.execute(text(_CALLS))
-    return connection.execute(text(_LEGS)).rowcount
+    connection.execute(text(_CALLS), {"settled": settled})
+    return connection.execute(text(_LEGS), {"settled": settled, "now": uow.now}).rowcount
+
+
+_ROLL_UP = text(
+    """
+insert into daily_usage (tenant_id, account_id, day, did_id, source, calls, answered, talk_seconds,
+                         forwarded_seconds, billed_seconds, charge_micros, cost_micros)
+select c.tenant_id, c.account_id, (c.started_at at time zone 'America/New_York')::date, c.did_id,
+       c.source, count(*) filter (where l.kind = 'inbound'),
+       count(*) filter (where l.kind <> 'inbound' and l.talk_seconds > 0),
+       coalesce(sum(l.talk_seconds) filter (where l.kind = 'inbound'), 0),
+       coalesce(sum(l.talk_seconds) filter (where l.kind <> 'inbound'), 0),
+       sum(l.billed_seconds), sum(l.charge_micros), sum(l.cost_micros)
+  from call as c join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
+ where c.tenant_id = :tenant_id
+ group by 1, 2, 3, 4, 5
+"""
+)
+
+
+def roll_up(uow: UnitOfWork, tenant_id: uuid.UUID) -> None:
+    """The daily sums of calls that were written as settled."""
+    uow.connection.execute(_ROLL_UP, {"tenant_id": tenant_id})
 
 
 def calm(connection: Connection) -> None:
     """As the autovacuum would leave it, before the clock starts."""
     connection.execution_options(isolation_level="AUTOCOMMIT")
-    connection.execute(text("vacuum analyze call, leg, posting, ledger_account, chain_head"))
+    connection.execute(
+        text("vacuum analyze call, leg, posting, ledger_account, chain_head, daily_usage")
+    )
     connection.execute(text("checkpoint"))
