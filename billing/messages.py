@@ -42,6 +42,15 @@ NEVER_SENT = frozenset(
 )
 """Nothing left the carrier: free under every plan."""
 
+CARRIERS_OF_OUTBOUND = frozenset(MessageStatus) - {
+    MessageStatus.DRAFT,
+    MessageStatus.REFUSED,
+    MessageStatus.LOST,
+    MessageStatus.RECEIVING,
+    MessageStatus.RECEIVED,
+}
+"""What the carrier may say of a text that we sent."""
+
 _RANKS = {status: rank for rank, status in enumerate(MessageStatus)}
 _FIRST_FINAL = _RANKS[MessageStatus.CANCELED]
 
@@ -68,7 +77,8 @@ class MessageRate:
 
 @dataclass(frozen=True, slots=True)
 class MessagePrices:
-    """What a plan takes for messages; failed ones only where `charge_failed` says so.
+    """What a plan takes for messages; those that failed only where it says so: `failed` never
+    left the carrier, `undelivered` did.
 
     `unit` is that of outbound messages. A price of inbound messages is for each, however long
     (S5-04), unless `inbound_unit` says otherwise, as the carrier's own prices do.
@@ -79,6 +89,15 @@ class MessagePrices:
     unit: MessageUnit
     charge_failed: bool
     inbound_unit: MessageUnit = "message"
+    charge_undelivered: bool = False
+
+    def takes(self, status: MessageStatus) -> bool:
+        """Whether an outbound message that ended so is charged at all (S5-03)."""
+        if status == MessageStatus.FAILED:
+            return self.charge_failed
+        if status == MessageStatus.UNDELIVERED:
+            return self.charge_undelivered
+        return status not in NEVER_SENT
 
     def outbound_rate(self, e164: str) -> MessageRate | None:
         """The longest prefix; None means that no message may go there (S5-05)."""
@@ -129,8 +148,7 @@ def rate_message(usage: MessageUsage, prices: MessagePrices) -> RatedMessage | M
     rate = may_send(usage.to, prices)
     if isinstance(rate, MessageRefused):
         return rate
-    failed = usage.status in FAILED_STATUSES and not prices.charge_failed
-    segments = 0 if failed or usage.status in NEVER_SENT else usage.segments
+    segments = usage.segments if prices.takes(usage.status) else 0
     return _rated(segments, rate.price_micros, prices.unit, rate.label)
 
 

@@ -42,6 +42,10 @@ _SMS = schema_object(
         "outbound": prefixed("price"),
         "unit": {"enum": ["segment", "message"]},
         "charge_failed": {"type": "boolean"},
+        "charge_undelivered": {
+            "type": "boolean",
+            "description": "Sent, and told to have failed; as charge_failed where it is left out.",
+        },
         "inbound_unit": {"enum": ["segment", "message"]},
     },
     required=("inbound_flat",),

@@ -130,11 +130,13 @@ def _sms(tariff: ObjectReader) -> MessagePrices | None:
         tariff.allow("sms")
         return None
     reader = tariff.child("sms")
+    charge_failed = reader.flag("charge_failed", default=False)
     prices = MessagePrices(
         inbound_flat_micros=reader.amount("inbound_flat"),
         outbound=_prefixed(reader, "outbound", "price", MessageRate),
         unit=cast(MessageUnit, reader.choice("unit", get_args(MessageUnit), default="segment")),
-        charge_failed=reader.flag("charge_failed", default=False),
+        charge_failed=charge_failed,
+        charge_undelivered=reader.flag("charge_undelivered", default=charge_failed),
         inbound_unit=cast(
             MessageUnit, reader.choice("inbound_unit", get_args(MessageUnit), default="message")
         ),

@@ -21,7 +21,7 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks/twilio")
 EXTENSION: Final = "ringledger.webhooks.signature"
 BODY_BYTES_MAX: Final = 256 * 1024
 # Endpoints that a caller waits on: they are answered with TwiML whatever happens.
-SPOKEN: Final = frozenset({"voice", "fallback", "dial", "whisper", "confirm", "voicemail", "sms"})
+SPOKEN: Final = frozenset({"voice", "fallback", "dial", "whisper", "confirm", "voicemail"})
 
 
 @blueprint.before_request

@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from werkzeug.datastructures import MultiDict
 
+from billing.messages import CARRIERS_OF_OUTBOUND, MessageStatus
 from billing.metering import TERMINAL, LegStatus
 from gateway.services.calls import DialOutcome, LegEvent, RecordingEvent
+from gateway.services.message_events import IncomingText, TextNews
 from routing import numbering
 from routing.facts import CallFacts
 
@@ -28,6 +30,9 @@ TENANT: Final = re.compile(r"[0-9a-f]{32}")
 SECONDS_MAX: Final = 86_400  # the longest call that Twilio allows: TWILIO.md 2.1
 CLOCKS_APART_MAX: Final = dt.timedelta(days=1)  # the carrier's and ours
 TEXT_MAX: Final = 1_600
+SEGMENTS_MAX: Final = 100  # 1,600 characters of UCS-2 are 24 parts
+MEDIA_MAX: Final = 100  # ten today: TWILIO.md 1.11
+ERROR_CODE_MAX: Final = 999_999
 CURSOR_MAX: Final = 512
 DIAL_STATUSES: Final = frozenset(
     {"completed", "answered", "busy", "no-answer", "failed", "canceled"}  # TWILIO.md 1.2
@@ -76,6 +81,38 @@ def call_sid(text: str | None, field: str = "CallSid") -> str:
 
 def message_sid(text: str | None) -> str:
     return _sid(text, MESSAGE_SID, "MessageSid", "SM or MM and 32 hexadecimal digits")
+
+
+def message(text: str) -> uuid.UUID:
+    if not TENANT.fullmatch(text):
+        raise Malformed("The path names no text.")
+    return uuid.UUID(text)
+
+
+def incoming_text(form: Form, *, now: dt.datetime) -> IncomingText:
+    """A text to one of our numbers; the carrier sends no time with it (TWILIO.md 1.11)."""
+    to = form.get("To", "")
+    return IncomingText(
+        message_sid=message_sid(form.get("MessageSid")),
+        from_=clean(form.get("From", ""))[:64].strip(),
+        to=to if numbering.is_e164(to) else "",
+        body=clean(form.get("Body", "")),
+        segments=max(1, _count(form, "NumSegments", SEGMENTS_MAX, 1)),
+        media_count=_count(form, "NumMedia", MEDIA_MAX, 0),
+        at=now,
+    )
+
+
+def text_news(form: Form) -> TextNews:
+    """A status callback; it carries no NumSegments (TWILIO.md 1.12)."""
+    status = form.get("MessageStatus", "")
+    if status not in CARRIERS_OF_OUTBOUND:
+        raise Malformed("MessageStatus is not one that we know.")
+    return TextNews(
+        message_sid=message_sid(form.get("MessageSid")),
+        status=MessageStatus(status),
+        error_code=_count(form, "ErrorCode", ERROR_CODE_MAX, 0) or None,
+    )
 
 
 def call_facts(form: Form, *, now: dt.datetime) -> CallFacts:
@@ -187,6 +224,15 @@ def _seconds(form: Form, field: str) -> int:
         return 0
     if not SECONDS.fullmatch(text) or int(text) > SECONDS_MAX:
         raise Malformed(f"{field} must be whole seconds, at most {SECONDS_MAX}.")
+    return int(text)
+
+
+def _count(form: Form, field: str, largest: int, absent: int) -> int:
+    text = form.get(field, "")
+    if text == "":
+        return absent
+    if not SECONDS.fullmatch(text) or int(text) > largest:
+        raise Malformed(f"{field} must be a whole number, at most {largest}.")
     return int(text)
 
 

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.queues import Doorbells, RedisUnavailable, connect
-from gateway.services import sweeping, watchdog
+from gateway.services import message_sweeping, sweeping, watchdog
 from gateway.store import clock
 from gateway.uow import UnitOfWork
 from workers import carrier, notify, settle
@@ -83,7 +83,9 @@ class Clock:
             if not clock.hold(uow.connection, LEASE, self.holder, seconds=LEASE_SECONDS):
                 return False
         if self._recheck:
-            log.info("clock.recheck", calls=sweeping.recheck_open_calls(self.units))
+            calls = sweeping.recheck_open_calls(self.units)
+            texts = message_sweeping.recheck_open_texts(self.units)
+            log.info("clock.recheck", calls=calls, texts=texts)
             self._recheck = False
         for bell in BELLS:
             with self.units.read() as uow:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from gateway.services import settlement
+from gateway.services import message_settlement, settlement
+from gateway.store import message_settlement as due_texts
 from gateway.store import settlement as due
 from gateway.uow import UnitOfWork
 from workers.context import Work, work
@@ -15,8 +16,10 @@ def run() -> None:
 
 
 def drain(tools: Work) -> int:
-    return settlement.drain(tools.runtime.units).legs
+    units = tools.runtime.units
+    return settlement.drain(units).legs + message_settlement.drain(units).texts
 
 
 def oldest_due_at(uow: UnitOfWork) -> dt.datetime | None:
-    return due.oldest_due_at(uow.connection)
+    waiting = (due.oldest_due_at(uow.connection), due_texts.oldest_due_at(uow.connection))
+    return min((at for at in waiting if at is not None), default=None)

@@ -1,4 +1,4 @@
-"""Mail to a business about its balance and its service: composed, sent once, kept."""
+"""Mail to a business about its balance, its service and its texts: composed, sent once, kept."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def send(units: UnitsOfWork, mailer: Mailer, public_url: str, deed: DueDeed) -> 
             return
         account = accounts.get_account(uow, scope)
     subject, body = COMPOSERS[deed.kind](account, deed.payload, public_url)
-    mail = Mail(account.billing_email, subject, body)
+    mail = Mail(str(deed.payload.get("to", account.billing_email)), subject, body)
     mailer.send(mail)
     with units.begin() as uow:
         mailbox.keep(
@@ -71,6 +71,17 @@ def _restored(account: Account, payload: Payload, url: str) -> tuple[str, str]:
     )
 
 
+def _text_received(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    name = payload["label"] or payload["number"]
+    pictures = f"\n({payload['pictures']} pictures came along.)" if payload["pictures"] else ""
+    return (
+        f"Text from {payload['from']} to {name}",
+        f"{payload['body']}{pictures}\n\n"
+        f"From {payload['from']} to {payload['number']}.\n"
+        f"Answer from the same number: {url}{payload['path']}\n",
+    )
+
+
 def _money(payload: Payload) -> str:
     return f"{payload['balance']} {payload['currency']}"
 
@@ -79,4 +90,5 @@ COMPOSERS: dict[str, Callable[[Account, Payload, str], tuple[str, str]]] = {
     "low_balance": _low_balance,
     "suspended": _suspended,
     "restored": _restored,
+    "text_received": _text_received,
 }

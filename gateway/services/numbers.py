@@ -4,10 +4,11 @@ import re
 import uuid
 from dataclasses import dataclass
 
+from billing.messages import MessageRefused, may_send
 from billing.tariffs import Plan
 from gateway.links import PublicLinks
 from gateway.providers.telephony import ProviderError, Telephony
-from gateway.services import audit
+from gateway.services import accounts, audit, plans
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
 from gateway.services.purchases import (
     as_service_error,
@@ -21,7 +22,7 @@ from gateway.store import numbers
 from gateway.store.base import Scope
 from gateway.store.numbers import Number
 from gateway.uow import UnitOfWork
-from routing.numbering import pretty
+from routing.numbering import InvalidNumber, parse_e164, pretty
 
 __all__ = [
     "AvailableNumber",
@@ -33,6 +34,7 @@ __all__ = [
     "request_release",
     "resolve_orders",
     "search_available",
+    "set_texts_to",
     "update_number",
 ]
 
@@ -134,6 +136,39 @@ def update_number(
         numbers.change(uow.connection, scope, did_id, dict(changes))
         audit.note(uow, scope, actor, "number.changed", number.e164, **changes)
     return get_number(uow, scope, did_id)
+
+
+def set_texts_to(uow: UnitOfWork, scope: Scope, did_id: uuid.UUID, to: str, actor: str) -> Number:
+    """Who gets a copy of each text that comes in: an e-mail address, a phone, or (empty) nobody.
+
+    A phone must have a price and be none of our numbers, or texts would go round in circles.
+    """
+    number = get_number(uow, scope, did_id)
+    chosen = _receiver_of_texts(uow, number, to.strip())
+    if chosen != number.texts_to:
+        numbers.change(uow.connection, scope, did_id, {"texts_to": chosen})
+        audit.note(uow, scope, actor, "number.texts_to", number.e164, to=chosen)
+    return get_number(uow, scope, did_id)
+
+
+def _receiver_of_texts(uow: UnitOfWork, number: Number, typed: str) -> str:
+    if not typed:
+        return ""
+    if "@" in typed:
+        if not accounts.is_email(typed):
+            raise Invalid.at("/texts_to", "write an e-mail address, such as ann@example.com")
+        return typed
+    try:
+        phone = parse_e164(typed, number.country)
+    except InvalidNumber as refusal:
+        raise Invalid.at("/texts_to", f"{refusal} Or write an e-mail address.") from None
+    if numbers.ours_among(uow.connection, [phone]):
+        raise Invalid.at("/texts_to", "that is a tracking number: choose a phone of your own")
+    version_id = accounts.get_account(uow, number.scope).plan_version_id
+    price = may_send(phone, plans.plan_version(uow.connection, version_id).plan.tariff.sms)
+    if isinstance(price, MessageRefused):
+        raise Invalid.at("/texts_to", price.words)
+    return phone
 
 
 def request_release(uow: UnitOfWork, scope: Scope, did_id: uuid.UUID, actor: str) -> Number:

@@ -164,9 +164,12 @@ def add(connection: Connection, message: Message, **more: Any) -> bool:
     """False where a text with its SID or its key is there already."""
     values = {name: getattr(message, name) for name in Message.__dataclass_fields__}
     added = connection.execute(
-        insert(MessageRow).values(**values, checks=0, **more).on_conflict_do_nothing()
+        insert(MessageRow)
+        .values(**values, checks=0, **more)
+        .on_conflict_do_nothing()
+        .returning(MessageRow.id)
     )
-    return added.rowcount == 1
+    return added.first() is not None
 
 
 def change(

@@ -19,8 +19,12 @@ OUTBOUND = {
 }
 
 
-def prices(unit: MessageUnit = "segment", charge_failed: bool = False) -> MessagePrices:
-    return MessagePrices(10_000, OUTBOUND, unit, charge_failed)
+def prices(
+    unit: MessageUnit = "segment", charge_failed: bool = False, undelivered: bool = False
+) -> MessagePrices:
+    return MessagePrices(
+        10_000, OUTBOUND, unit, charge_failed, charge_undelivered=charge_failed or undelivered
+    )
 
 
 def outbound(
@@ -54,6 +58,18 @@ def test_s5_04_an_inbound_message_always_costs_one_cent(segments: int) -> None:
             prices(charge_failed=True),
             30_000,
             id="S5-03 failed: charged where the plan says so",
+        ),
+        pytest.param(
+            outbound(2, status=MessageStatus.UNDELIVERED),
+            prices(undelivered=True),
+            30_000,
+            id="S5-03 undelivered: charged, as the carrier does",
+        ),
+        pytest.param(
+            outbound(2, status=MessageStatus.FAILED),
+            prices(undelivered=True),
+            0,
+            id="S5-03 failed: free beside it",
         ),
     ],
 )

@@ -211,6 +211,7 @@ NASTY = st.one_of(
             "", SID, LEG, RECORDING, CALLER, FRONT_DESK, "completed", "in-progress", "busy",
             "no-answer", "canceled", "initiated", "ringing", "true", "false", "1", "0", "83",
             "86400", "999999", "-1", "client:alice", "sip:a@b.example", "anonymous", "+266696687",
+            "SM" + "4" * 32, "delivered", "sent", "draft", "STOP",
             "absent", "failed", "Tue, 03 Mar 2026 15:01:28 +0000", "+1" + "4" * 40,
         ]
     ),
@@ -220,11 +221,12 @@ FIELDS = st.sampled_from(
         "CallSid", "ParentCallSid", "From", "To", "CallStatus", "CallDuration", "Duration",
         "Timestamp", "SequenceNumber", "DialCallStatus", "DialBridged", "DialCallSid", "Digits",
         "RecordingSid", "RecordingStatus", "RecordingDuration", "FromState", "FromZip",
-        "FromCountry", "StirVerstat", "MessageSid", "Body",
+        "FromCountry", "StirVerstat", "MessageSid", "MessageStatus", "NumSegments", "NumMedia",
+        "ErrorCode", "Body",
     ]
 )  # fmt: skip
 DOORS = st.sampled_from(
-    ["voice", "fallback", "sms", "status/{t}"]
+    ["voice", "fallback", "sms", "status/{t}", "messages/{t}/" + "1" * 32 + "/status"]
     + [f"calls/{{t}}/{{c}}/{end}" for end in
        ("leg", "dial", "whisper", "confirm", "voicemail", "recording")]
 )  # fmt: skip
