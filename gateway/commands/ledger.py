@@ -1,7 +1,8 @@
-"""`ringledger ledger verify`, `settle` and `explain`: the books from a terminal."""
+"""`ringledger ledger verify` and `export`, `settle` and `explain`: the books from a terminal."""
 
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,6 +50,44 @@ def verify(named: str | None, as_json: bool) -> None:
         f"{verdict}: {len(proofs)} tenants, {lines} postings.",
     )
     sys.exit(0 if proven else 1)
+
+
+@ledger.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--account", "named", help="Only the tenant of this account (id or name).")
+@json_option
+def export(file: Path, named: str | None, as_json: bool) -> None:
+    """Write the ledger as JSON lines that prove themselves.
+
+    `python3 verify_ledger.py FILE` checks every line, anywhere, without a database.
+    """
+    from gateway import db
+    from gateway.services import ledger_export
+
+    runtime = open_runtime()
+    tenant_id = None
+    if named is not None:
+        with runtime.units.read() as uow:
+            tenant_id = find_account(uow, named).tenant_id
+    engine = db.engine_for(runtime.settings.database_url, statement_timeout_ms=0)
+    lines = 0
+    # Beside the file and then in its place: a half-written ledger never bears its name.
+    partial = file.with_name(f"{file.name}.part")
+    with (
+        engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+        partial.open("wb") as out,
+    ):
+        for line in ledger_export.export(
+            connection, exported_at=runtime.units.clock(), tenant_id=tenant_id
+        ):
+            out.write(line)
+            lines += 1
+    partial.replace(file)
+    show(
+        {"file": str(file), "lines": lines},
+        as_json,
+        f"{lines} lines written to {file}. Prove them: python3 verify_ledger.py {file}",
+    )
 
 
 @click.command()
@@ -100,21 +139,22 @@ def explain(posting: str, as_json: bool) -> None:
         scope = Scope(row.tenant_id, row.account_id)
         line = statement.get_posting(uow, scope, posting)
         why = statement.explain(uow, scope, posting)
+    figure = str if line.in_seconds else format_amount
+    amount, left = figure(line.amount_micros), figure(line.balance_after_micros)
     show(
         {
             "id": posting,
             "words": why.words,
-            "amount": format_amount(line.amount_micros),
+            "amount": amount,
             "currency": line.unit,
-            "balance_after": format_amount(line.balance_after_micros),
+            "balance_after": left,
             "steps": [
                 {"label": step.label, "formula": step.formula, "value": step.value}
                 for step in why.steps
             ],
         },
         as_json,
-        f"{line.at:%Y-%m-%d %H:%M:%S} UTC  {line.kind}  {format_amount(line.amount_micros)} "
-        f"{line.unit}, {format_amount(line.balance_after_micros)} left",
+        f"{line.at:%Y-%m-%d %H:%M:%S} UTC  {line.kind}  {amount} {line.unit}, {left} left",
         why.words,
         *(f"  {step.label}: {step.formula} = {step.value}" for step in why.steps),
     )
