@@ -14,6 +14,7 @@ from gateway.store import (  # noqa: F401  the tables register themselves
     calls,
     clock,
     conversations,
+    dunning,
     forwarding,
     idempotency,
     ledger,
@@ -31,10 +32,12 @@ from gateway.store import (  # noqa: F401  the tables register themselves
     reconciliations,
     recordings,
     rollups,
+    settling,
     statements,
     subscriptions,
     tokens,
     topups,
+    transfers,
 )
 from gateway.store.base import Base
 

@@ -67,6 +67,12 @@ class AccountRow(Base):
     draws_minutes: Mapped[bool] = mapped_column(server_default="false")
     # Service is held back whatever the balance: "renewal" waits for money, "access" has ended.
     held: Mapped[str | None] = mapped_column(String(12))
+    # When statements, settlement days, arrears and slow alerts are looked at next.
+    look_at: Mapped[dt.datetime] = mapped_column(server_default="2000-01-01 00:00:00+00")
+    # A balance down at the first fires an alert, one above the second arms one again (or None).
+    alert_low_micros: Mapped[int | None]
+    alert_high_micros: Mapped[int | None]
+    alerts_minutes: Mapped[bool] = mapped_column(server_default="false")  # some watch minutes
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -77,6 +83,7 @@ class AccountRow(Base):
         CheckConstraint("status in ('active','suspended','closed')", name="status"),
         CheckConstraint("billing in ('own','agency_shared')", name="billing"),
         Index("ix_account_parent", "tenant_id", "parent_id"),
+        Index("ix_account_look", "look_at"),
     )
 
 

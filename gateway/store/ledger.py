@@ -87,6 +87,13 @@ class PostingRow(Base):
             "seq",
             postgresql_where="balance_after_micros is not null",
         ),
+        Index(
+            "ix_posting_credit",
+            "tenant_id",
+            "account_id",
+            "seq",
+            postgresql_where="kind in ('topup','adjustment','reversal')",
+        ),
     )
 
 

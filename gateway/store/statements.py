@@ -24,6 +24,9 @@ class StatementRow(Base):
     number: Mapped[int]  # 1, 2, 3 … within a tenant
     starts_on: Mapped[dt.date] = mapped_column(Date)
     ends_on: Mapped[dt.date] = mapped_column(Date)  # exclusive
+    starts_at: Mapped[dt.datetime]
+    ends_at: Mapped[dt.datetime]
+    due_on: Mapped[dt.date | None] = mapped_column(Date)  # where something is owed
     currency: Mapped[Currency]
     opening_micros: Mapped[Micros]
     charges_micros: Mapped[Micros]
@@ -31,6 +34,7 @@ class StatementRow(Base):
     vat_micros: Mapped[Micros]
     closing_micros: Mapped[Micros]
     owed_micros: Mapped[Micros]
+    first_seq: Mapped[int]
     last_seq: Mapped[int]
     document: Mapped[dict[str, Any]]
     issued_at: Mapped[dt.datetime]

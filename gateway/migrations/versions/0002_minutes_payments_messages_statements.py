@@ -20,6 +20,36 @@ FROZEN = ("statement", "statement_file")
 
 def upgrade() -> None:
     op.create_table(
+        "bank_transfer",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("bank_id", sa.Text(), nullable=False),
+        sa.Column("booked_on", sa.Date(), nullable=False),
+        sa.Column("amount_micros", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("payer", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("credits", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("imported_by", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "state in ('credited','unmatched','dismissed')", name=op.f("ck_bank_transfer_state")
+        ),
+        sa.CheckConstraint("amount_micros > 0", name=op.f("ck_bank_transfer_positive")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bank_transfer")),
+        sa.UniqueConstraint("bank_id", name=op.f("uq_bank_transfer_bank_id")),
+    )
+    op.create_index(
+        "ix_bank_transfer_unmatched",
+        "bank_transfer",
+        ["id"],
+        unique=False,
+        postgresql_where="state = 'unmatched'",
+    )
+    op.create_table(
         "drift",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
         sa.Column("leg_sid", sa.String(length=34), nullable=False),
@@ -85,6 +115,22 @@ def upgrade() -> None:
             name="fk_alert_account",
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_alert")),
+    )
+    op.create_index("ix_alert_account", "alert", ["tenant_id", "account_id"], unique=False)
+    op.create_table(
+        "alert_setting",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("hook_url", sa.Text(), nullable=False),
+        sa.Column("hook_secret", sa.Text(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_by", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_alert_setting_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "account_id", name=op.f("pk_alert_setting")),
     )
     op.create_table(
         "billing_membership",
@@ -219,6 +265,25 @@ def upgrade() -> None:
         ["tenant_id", "account_id", "last_message_id"],
         unique=False,
     )
+    op.create_table(
+        "dunning",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("overdue_on", sa.Date(), nullable=False),
+        sa.Column("paused_on", sa.Date(), nullable=True),
+        sa.Column("paused_days", sa.BigInteger(), nullable=False),
+        sa.Column("notices", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("suspended", sa.Boolean(), nullable=False),
+        sa.Column("due_for_release", sa.Boolean(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_dunning_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "account_id", name=op.f("pk_dunning")),
+    )
+    op.create_index("ix_dunning_overdue", "dunning", ["overdue_on"], unique=False)
     op.create_table(
         "message",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
@@ -428,6 +493,40 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "account_id", name=op.f("pk_recharge_rule")),
     )
     op.create_table(
+        "settlement_day",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_seq", sa.BigInteger(), nullable=False),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column("used_micros", sa.BigInteger(), nullable=False),
+        sa.Column("carried_micros", sa.BigInteger(), nullable=False),
+        sa.Column("billed_micros", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("billed_micros >= 0", name=op.f("ck_settlement_day_billed")),
+        sa.CheckConstraint(
+            "state in ('due','carried','nothing','paid')", name=op.f("ck_settlement_day_state")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_settlement_day_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "account_id", "day", name=op.f("pk_settlement_day")),
+    )
+    op.create_index(
+        "ix_settlement_day_due",
+        "settlement_day",
+        ["day"],
+        unique=False,
+        postgresql_where="state = 'due'",
+    )
+    op.create_table(
         "statement",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
         sa.Column("id", sa.UUID(), nullable=False),
@@ -435,6 +534,9 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("starts_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=True),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("opening_micros", sa.BigInteger(), nullable=False),
         sa.Column("charges_micros", sa.BigInteger(), nullable=False),
@@ -442,6 +544,7 @@ def upgrade() -> None:
         sa.Column("vat_micros", sa.BigInteger(), nullable=False),
         sa.Column("closing_micros", sa.BigInteger(), nullable=False),
         sa.Column("owed_micros", sa.BigInteger(), nullable=False),
+        sa.Column("first_seq", sa.BigInteger(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
         sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
@@ -516,6 +619,21 @@ def upgrade() -> None:
         "account", sa.Column("draws_minutes", sa.Boolean(), server_default="false", nullable=False)
     )
     op.add_column("account", sa.Column("held", sa.String(length=12), nullable=True))
+    op.add_column(
+        "account",
+        sa.Column(
+            "look_at",
+            sa.DateTime(timezone=True),
+            server_default="2000-01-01 00:00:00+00",
+            nullable=False,
+        ),
+    )
+    op.add_column("account", sa.Column("alert_low_micros", sa.BigInteger(), nullable=True))
+    op.add_column("account", sa.Column("alert_high_micros", sa.BigInteger(), nullable=True))
+    op.add_column(
+        "account", sa.Column("alerts_minutes", sa.Boolean(), server_default="false", nullable=False)
+    )
+    op.create_index("ix_account_look", "account", ["look_at"], unique=False)
     op.add_column("did", sa.Column("texts_to", sa.Text(), server_default="", nullable=False))
     op.add_column("did", sa.Column("trial_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("did", sa.Column("rental_n", sa.BigInteger(), server_default="0", nullable=False))
@@ -528,6 +646,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where="released_at is null",
     )
+    op.create_index(
+        "ix_posting_credit",
+        "posting",
+        ["tenant_id", "account_id", "seq"],
+        unique=False,
+        postgresql_where="kind in ('topup','adjustment','reversal')",
+    )
 
     for table in FROZEN:
         op.execute(
@@ -537,12 +662,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_posting_credit", table_name="posting")
     op.drop_index("ix_did_rental_due", table_name="did", postgresql_where="released_at is null")
     op.drop_column("did", "rent_due_at")
     op.drop_column("did", "rented_until")
     op.drop_column("did", "rental_n")
     op.drop_column("did", "trial_until")
     op.drop_column("did", "texts_to")
+    op.drop_index("ix_account_look", table_name="account")
+    op.drop_column("account", "alerts_minutes")
+    op.drop_column("account", "alert_high_micros")
+    op.drop_column("account", "alert_low_micros")
+    op.drop_column("account", "look_at")
     op.drop_column("account", "held")
     op.drop_column("account", "draws_minutes")
     op.drop_column("account", "billing_email_bounced_at")
@@ -559,6 +690,7 @@ def downgrade() -> None:
     )
     op.drop_table("subscription")
     op.drop_table("statement")
+    op.drop_table("settlement_day")
     op.drop_table("recharge_rule")
     op.drop_index(
         "ix_plan_change_due", table_name="plan_change", postgresql_where="state = 'scheduled'"
@@ -597,6 +729,9 @@ def downgrade() -> None:
     op.drop_index("ix_bucket_due", table_name="bucket", postgresql_where="closed_at is null")
     op.drop_table("bucket")
     op.drop_table("billing_membership")
+    op.drop_table("dunning")
+    op.drop_table("bank_transfer")
+    op.drop_table("alert_setting")
     op.drop_table("alert")
     op.drop_table("statement_file")
     op.drop_table("statement_counter")
