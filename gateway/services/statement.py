@@ -11,10 +11,11 @@ from typing import Any
 
 from billing.explain import Explanation, ReceiptRef, explain_entry
 from billing.explain import explain as billing_explain
+from billing.message_postings import message_sid_of
 from billing.metering import LegStatus, LegUsage
 from billing.postings import SECONDS, Posting, PostingKind, usage_key, wallet
 from billing.rating import rate_leg
-from gateway.services import drawn_legs, plans
+from gateway.services import drawn_legs, message_log, plans
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -108,6 +109,11 @@ def explain(uow: UnitOfWork, scope: Scope, id: str) -> Explanation:
         found = _explain_draw(uow, scope, line)
         if found is not None:
             return found
+    message_sid = message_sid_of(line.key)
+    if message_sid is not None:
+        told = message_log.explain_sid(uow, scope, message_sid)
+        if told is not None:
+            return told
     return explain_entry(_posting(scope, line), currency=line.unit)
 
 
