@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from billing.explain import Explanation
+from billing.postings import SECONDS
 from gateway import runtime
 from gateway.api.access import Access, for_account
-from gateway.api.fields import Currency, Items, Listing, Money, money, page, rate_or_none
+from gateway.api.fields import Items, Listing, Money, money, page, rate_or_none
 from gateway.api.routes import blueprint
 from gateway.services import statement
 from gateway.services.statement import StatementLine
 
-PostingKind = Literal["usage", "topup", "adjustment", "rental", "reversal"]
+PostingKind = Literal[
+    "usage",
+    "topup",
+    "adjustment",
+    "rental",
+    "reversal",
+    "access_fee",
+    "plan_change",
+    "package",
+    "issue",
+    "draw",
+    "expire",
+    "sms",
+    "surcharge",
+]
+
+
+Figure = Annotated[
+    str,
+    Field(
+        pattern=r"^-?[0-9]+(\.[0-9]{2,6})?$",
+        description="Exact decimal text in `currency`; whole seconds where that is SECONDS.",
+        examples=["-0.069166", "-20"],
+    ),
+]
+
+
+def figure(amount: int, unit: str) -> str:
+    return str(amount) if unit == SECONDS else money(amount)
 
 
 class LedgerListing(Listing):
@@ -27,9 +56,12 @@ class PostingOut(BaseModel):
     id: str
     at: dt.datetime
     kind: str
-    amount: Money = Field(description="Negative is a charge.")
-    balance_after: Money
-    currency: Currency
+    amount: Figure = Field(description="Negative is a charge.")
+    balance_after: Figure
+    currency: str = Field(
+        description='Of the amount: an ISO code, or "SECONDS" for minutes of a package or pool.',
+        examples=["USD", "SECONDS"],
+    )
     description: str
     call_sid: str | None
     leg_sid: str | None
@@ -55,8 +87,8 @@ class StepOut(BaseModel):
 class ExplanationOut(BaseModel):
     words: str
     steps: list[StepOut] = Field(description="Sums over whole numbers; the last is the amount.")
-    amount: Money
-    currency: Currency
+    amount: Figure
+    currency: str = Field(description='An ISO code, or "SECONDS".')
 
 
 @blueprint.get("/ledger")
@@ -90,8 +122,9 @@ def explain_posting(access: Access, posting_id: str) -> ExplanationOut:
     currency.
     """
     with runtime.current().units.read() as uow:
+        line = statement.get_posting(uow, access.scope, posting_id)
         explanation = statement.explain(uow, access.scope, posting_id)
-    return explanation_out(explanation, access.currency)
+    return explanation_out(explanation, line.unit)
 
 
 def posting_out(line: StatementLine) -> PostingOut:
@@ -99,8 +132,8 @@ def posting_out(line: StatementLine) -> PostingOut:
         id=line.id,
         at=line.at,
         kind=line.kind,
-        amount=money(line.amount_micros),
-        balance_after=money(line.balance_after_micros),
+        amount=figure(line.amount_micros, line.unit),
+        balance_after=figure(line.balance_after_micros, line.unit),
         currency=line.unit,
         description=line.description,
         call_sid=line.call_sid,
@@ -122,6 +155,6 @@ def explanation_out(explanation: Explanation, currency: str) -> ExplanationOut:
             StepOut(label=step.label, formula=step.formula, value=step.value)
             for step in explanation.steps
         ],
-        amount=money(explanation.amount_micros),
+        amount=figure(explanation.amount_micros, currency),
         currency=currency,
     )

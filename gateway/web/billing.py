@@ -12,9 +12,10 @@ PAGE = 50
 KINDS = {
     "": (),
     "usage": ("usage",),
-    "rental": ("rental",),
+    "rental": ("rental", "access_fee", "plan_change"),
     "topup": ("topup",),
     "adjustment": ("adjustment", "reversal"),
+    "minutes": ("package", "issue", "draw", "expire"),
 }
 
 

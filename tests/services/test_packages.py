@@ -168,7 +168,7 @@ def test_s1_03_a_leg_that_crosses_the_boundary_is_two_lines(
         drawn, paid = (statement.explain(uow, shop.scope, x.id) for x in lines)
         whole = statement.explain_legs(uow, shop.scope, {call_sid: 52_500})[call_sid]
     assert drawn.words.startswith("20 s of 83 s from package small, inbound leg")
-    assert paid.words.startswith("63 s of 83 s × $0.05/min, inbound leg")
+    assert paid.words.startswith("63 s of 83 s × $0.0500/min, inbound leg")
     assert (drawn.recompute(), paid.recompute(), whole.recompute()) == (20, 52_500, 52_500)
     prove(units)
 
