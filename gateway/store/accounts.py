@@ -67,6 +67,8 @@ class AccountRow(Base):
     draws_minutes: Mapped[bool] = mapped_column(server_default="false")
     # Service is held back whatever the balance: "renewal" waits for money, "access" has ended.
     held: Mapped[str | None] = mapped_column(String(12))
+    recharge_below_micros: Mapped[int | None]  # of a recharge rule that is on
+    payment_notice: Mapped[str | None] = mapped_column(String(16))  # what pages say of the card
     # When statements, settlement days, arrears and slow alerts are looked at next.
     look_at: Mapped[dt.datetime] = mapped_column(server_default="2000-01-01 00:00:00+00")
     # A balance down at the first fires an alert, one above the second arms one again (or None).
@@ -111,6 +113,7 @@ class Account:
     plan_code: str
     plan_name: str
     plan_version: int
+    payment_notice: str | None
     balance_micros: int
 
     @property
@@ -190,6 +193,7 @@ def _accounts() -> Select[*tuple[Any, ...]]:
             PlanRow.code,
             PlanVersionRow.document["name"].astext,
             PlanVersionRow.version,
+            row.payment_notice,
             LedgerAccountRow.balance_micros,
         )
         .join(PlanVersionRow, PlanVersionRow.id == row.plan_version_id)

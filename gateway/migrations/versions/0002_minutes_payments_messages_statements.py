@@ -189,6 +189,43 @@ def upgrade() -> None:
         postgresql_where="closed_at is null",
     )
     op.create_table(
+        "card_setup",
+        sa.Column("tenant_id", sa.UUID(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("account_id", sa.UUID(), nullable=False),
+        sa.Column("customer_ref", sa.Text(), nullable=True),
+        sa.Column("session_ref", sa.Text(), nullable=True),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("payment_method_id", sa.UUID(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("asked", sa.BigInteger(), nullable=False),
+        sa.Column("ask_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state in ('open','done','gone')", name=op.f("ck_card_setup_state")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_card_setup_account",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_card_setup")),
+    )
+    op.create_index(
+        "ix_card_setup_due",
+        "card_setup",
+        ["ask_at"],
+        unique=False,
+        postgresql_where="ask_at is not null",
+    )
+    op.create_table(
+        "charge_brake",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lifted_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_charge_brake")),
+    )
+    op.create_table(
         "charge",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
         sa.Column("id", sa.UUID(), nullable=False),
@@ -203,9 +240,13 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("provider_ref", sa.Text(), nullable=True),
         sa.Column("action_url", sa.Text(), nullable=True),
+        sa.Column("action_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decline_code", sa.Text(), nullable=True),
-        sa.Column("attempts", sa.BigInteger(), nullable=False),
-        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("credited_micros", sa.BigInteger(), nullable=True),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("asked", sa.BigInteger(), nullable=False),
+        sa.Column("ask_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("flag", sa.String(length=12), nullable=True),
         sa.Column("idempotency_key", sa.Text(), nullable=False),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -228,14 +269,19 @@ def upgrade() -> None:
             name=op.f("uq_charge_tenant_id_account_id_idempotency_key"),
         ),
     )
+    op.create_index("ix_charge_account", "charge", ["tenant_id", "account_id", "id"], unique=False)
+    op.create_index("ix_charge_created", "charge", ["created_at"], unique=False)
     op.create_index(
-        "ix_charge_due",
-        "charge",
-        ["created_at"],
-        unique=False,
-        postgresql_where="state in ('pending','unknown','requires_action')",
+        "ix_charge_due", "charge", ["ask_at"], unique=False, postgresql_where="ask_at is not null"
     )
-    op.create_index("ix_charge_provider_ref", "charge", ["provider_ref"], unique=False)
+    op.create_index("ix_charge_id", "charge", ["id"], unique=False)
+    op.create_index(
+        "ix_charge_watched",
+        "charge",
+        ["id"],
+        unique=False,
+        postgresql_where="state in ('pending','unknown','requires_action') or flag is not null",
+    )
     op.create_index(
         "uq_charge_open",
         "charge",
@@ -435,6 +481,13 @@ def upgrade() -> None:
             name=op.f("uq_payment_method_tenant_id_account_id_method_ref"),
         ),
     )
+    op.create_index(
+        "uq_payment_method_role",
+        "payment_method",
+        ["tenant_id", "account_id", "role"],
+        unique=True,
+        postgresql_where="removed_at is null and role in ('default','backup')",
+    )
     op.create_table(
         "plan_change",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
@@ -476,10 +529,12 @@ def upgrade() -> None:
         sa.Column("enabled", sa.Boolean(), nullable=False),
         sa.Column("min_micros", sa.BigInteger(), nullable=False),
         sa.Column("max_micros", sa.BigInteger(), nullable=False),
-        sa.Column("daily_cap_micros", sa.BigInteger(), nullable=False),
-        sa.Column("monthly_cap_micros", sa.BigInteger(), nullable=False),
+        sa.Column("daily_cap_micros", sa.BigInteger(), nullable=True),
+        sa.Column("monthly_cap_micros", sa.BigInteger(), nullable=True),
         sa.Column("cooldown_seconds", sa.BigInteger(), nullable=False),
-        sa.Column("paused_reason", sa.Text(), nullable=True),
+        sa.Column("hold_reason", sa.Text(), nullable=True),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("brake_lifted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_by", sa.Text(), nullable=False),
         sa.CheckConstraint(
@@ -619,6 +674,8 @@ def upgrade() -> None:
         "account", sa.Column("draws_minutes", sa.Boolean(), server_default="false", nullable=False)
     )
     op.add_column("account", sa.Column("held", sa.String(length=12), nullable=True))
+    op.add_column("account", sa.Column("recharge_below_micros", sa.BigInteger(), nullable=True))
+    op.add_column("account", sa.Column("payment_notice", sa.String(length=16), nullable=True))
     op.add_column(
         "account",
         sa.Column(
@@ -674,6 +731,8 @@ def downgrade() -> None:
     op.drop_column("account", "alert_high_micros")
     op.drop_column("account", "alert_low_micros")
     op.drop_column("account", "look_at")
+    op.drop_column("account", "payment_notice")
+    op.drop_column("account", "recharge_below_micros")
     op.drop_column("account", "held")
     op.drop_column("account", "draws_minutes")
     op.drop_column("account", "billing_email_bounced_at")
@@ -697,6 +756,11 @@ def downgrade() -> None:
     )
     op.drop_index("ix_plan_change_account", table_name="plan_change")
     op.drop_table("plan_change")
+    op.drop_index(
+        "uq_payment_method_role",
+        table_name="payment_method",
+        postgresql_where="removed_at is null and role in ('default','backup')",
+    )
     op.drop_table("payment_method")
     op.drop_index("ix_package_due", table_name="package", postgresql_where="expired_at is null")
     op.drop_index("ix_package_account", table_name="package")
@@ -718,13 +782,21 @@ def downgrade() -> None:
         table_name="charge",
         postgresql_where="state in ('pending','unknown','requires_action')",
     )
-    op.drop_index("ix_charge_provider_ref", table_name="charge")
     op.drop_index(
-        "ix_charge_due",
+        "ix_charge_watched",
         table_name="charge",
-        postgresql_where="state in ('pending','unknown','requires_action')",
+        postgresql_where="state in ('pending','unknown','requires_action') or flag is not null",
     )
+    op.drop_index("ix_charge_id", table_name="charge")
+    op.drop_index("ix_charge_due", table_name="charge", postgresql_where="ask_at is not null")
+    op.drop_index("ix_charge_created", table_name="charge")
+    op.drop_index("ix_charge_account", table_name="charge")
     op.drop_table("charge")
+    op.drop_table("charge_brake")
+    op.drop_index(
+        "ix_card_setup_due", table_name="card_setup", postgresql_where="ask_at is not null"
+    )
+    op.drop_table("card_setup")
     op.drop_index("ix_bucket_open", table_name="bucket", postgresql_where="closed_at is null")
     op.drop_index("ix_bucket_due", table_name="bucket", postgresql_where="closed_at is null")
     op.drop_table("bucket")

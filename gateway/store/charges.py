@@ -1,0 +1,325 @@
+"""Charges of cards: the intent first, then what became of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    Select,
+    String,
+    UniqueConstraint,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.store.accounts import AccountRow
+from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
+
+OPEN = "state in ('pending','unknown','requires_action')"
+AUTOMATIC = "recharge"
+
+
+class ChargeRow(Base):
+    """The intent to charge, committed before the provider is asked; its id is the provider's
+    idempotency key. `unknown`: the answer was lost; resolved by asking, never by charging again.
+    """
+
+    __tablename__ = "charge"
+
+    tenant_id: Mapped[TenantId]
+    id: Mapped[Key]
+    account_id: Mapped[uuid.UUID]
+    purpose: Mapped[str] = mapped_column(String(12))  # recharge, topup, daily, statement, access
+    payment_method_id: Mapped[uuid.UUID]
+    net_micros: Mapped[Micros]  # what the wallet gets
+    vat_micros: Mapped[Micros]
+    vat_basis_points: Mapped[int]
+    vat_note: Mapped[str]
+    currency: Mapped[Currency]
+    state: Mapped[str] = mapped_column(String(16))
+    provider_ref: Mapped[str | None]
+    action_url: Mapped[str | None]  # where the payer confirms (3-D Secure)
+    action_until: Mapped[dt.datetime | None]
+    decline_code: Mapped[str | None]
+    credited_micros: Mapped[int | None] = mapped_column(BigInteger)  # what the wallet did get
+    submitted_at: Mapped[dt.datetime | None]
+    asked: Mapped[int]
+    ask_at: Mapped[dt.datetime | None]  # when the clock looks at it
+    flag: Mapped[str | None] = mapped_column(String(12))  # disputed, refunded: staff looks
+    idempotency_key: Mapped[str]
+    actor: Mapped[str]
+    created_at: Mapped[dt.datetime]
+    resolved_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "account_id", "idempotency_key"),
+        ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["account.tenant_id", "account.id"],
+            name="fk_charge_account",
+        ),
+        CheckConstraint("net_micros > 0 and vat_micros >= 0", name="positive"),
+        CheckConstraint(
+            "state in ('pending','unknown','requires_action','ok','failed')", name="state"
+        ),
+        Index("uq_charge_open", "tenant_id", "account_id", unique=True, postgresql_where=OPEN),
+        Index("ix_charge_due", "ask_at", postgresql_where="ask_at is not null"),
+        Index("ix_charge_account", "tenant_id", "account_id", "id"),
+        Index("ix_charge_created", "created_at"),
+        Index("ix_charge_id", "id"),
+        Index("ix_charge_watched", "id", postgresql_where=f"{OPEN} or flag is not null"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A charge as it stands. `gross_micros` is what the card pays."""
+
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    account_id: uuid.UUID
+    purpose: str
+    payment_method_id: uuid.UUID
+    net_micros: int
+    vat_micros: int
+    vat_basis_points: int
+    vat_note: str
+    currency: str
+    state: str
+    provider_ref: str | None
+    action_url: str | None
+    action_until: dt.datetime | None
+    decline_code: str | None
+    credited_micros: int | None
+    submitted_at: dt.datetime | None
+    asked: int
+    flag: str | None
+    idempotency_key: str
+    actor: str
+    created_at: dt.datetime
+    resolved_at: dt.datetime | None
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.account_id)
+
+    @property
+    def gross_micros(self) -> int:
+        return self.net_micros + self.vat_micros
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedCharge:
+    """A charge beside the name of its account, for staff."""
+
+    charge: Charge
+    account_name: str
+
+
+_CHARGE = tuple(getattr(ChargeRow, name) for name in Charge.__dataclass_fields__)
+_IS_OPEN = ChargeRow.state.in_(("pending", "unknown", "requires_action"))
+
+
+def _of(scope: Scope) -> Any:
+    return and_(ChargeRow.tenant_id == scope.tenant_id, ChargeRow.account_id == scope.account_id)
+
+
+def add(connection: Connection, charge: Charge, *, ask_at: dt.datetime) -> None:
+    """A second open charge of the account violates `uq_charge_open`, whoever writes it."""
+    values = {name: getattr(charge, name) for name in Charge.__dataclass_fields__}
+    connection.execute(insert(ChargeRow).values(**values, ask_at=ask_at))
+
+
+def find(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> Charge | None:
+    row = connection.execute(select(*_CHARGE).where(_of(scope), ChargeRow.id == charge_id)).first()
+    return None if row is None else Charge(*row)
+
+
+def find_by_key(connection: Connection, scope: Scope, idempotency_key: str) -> Charge | None:
+    row = connection.execute(
+        select(*_CHARGE).where(_of(scope), ChargeRow.idempotency_key == idempotency_key)
+    ).first()
+    return None if row is None else Charge(*row)
+
+
+def find_open(connection: Connection, scope: Scope) -> Charge | None:
+    row = connection.execute(select(*_CHARGE).where(_of(scope), _IS_OPEN)).first()
+    return None if row is None else Charge(*row)
+
+
+def lock(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> Charge | None:
+    row = connection.execute(
+        select(*_CHARGE).where(_of(scope), ChargeRow.id == charge_id).with_for_update()
+    ).first()
+    return None if row is None else Charge(*row)
+
+
+def change(connection: Connection, charge: Charge, **values: object) -> None:
+    connection.execute(
+        update(ChargeRow)
+        .where(ChargeRow.tenant_id == charge.tenant_id, ChargeRow.id == charge.id)
+        .values(**values)
+    )
+
+
+def newest(
+    connection: Connection, scope: Scope, *, before: uuid.UUID | None, limit: int
+) -> list[Charge]:
+    found = select(*_CHARGE).where(_of(scope)).order_by(ChargeRow.id.desc()).limit(limit)
+    if before is not None:
+        found = found.where(ChargeRow.id < before)
+    return [Charge(*row) for row in connection.execute(found)]
+
+
+def since(connection: Connection, scope: Scope, at: dt.datetime) -> list[Charge]:
+    """What the caps and the brake count, oldest first."""
+    rows = connection.execute(
+        select(*_CHARGE).where(_of(scope), ChargeRow.created_at >= at).order_by(ChargeRow.id)
+    )
+    return [Charge(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class DeclinedCharge:
+    payment_method_id: uuid.UUID
+    code: str
+    at: dt.datetime
+
+
+def declines(connection: Connection, scope: Scope) -> list[DeclinedCharge]:
+    """Those of each card since its last success, oldest first."""
+    succeeded = (
+        select(ChargeRow.payment_method_id, func.max(ChargeRow.id.cast(String)).label("last"))
+        .where(_of(scope), ChargeRow.state == "ok")
+        .group_by(ChargeRow.payment_method_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(ChargeRow.payment_method_id, ChargeRow.decline_code, ChargeRow.resolved_at)
+        .join(
+            succeeded,
+            succeeded.c.payment_method_id == ChargeRow.payment_method_id,
+            isouter=True,
+        )
+        .where(
+            _of(scope),
+            ChargeRow.state == "failed",
+            ChargeRow.decline_code.is_not(None),
+            or_(succeeded.c.last.is_(None), ChargeRow.id.cast(String) > succeeded.c.last),
+        )
+        .order_by(ChargeRow.id)
+    )
+    return [DeclinedCharge(row[0], row[1] or "", row[2]) for row in rows]
+
+
+def automatic_since(connection: Connection, at: dt.datetime, until: dt.datetime) -> int:
+    """Automatic charges of the whole system whose intents were written in a stretch of time."""
+    return (
+        connection.scalar(
+            select(func.count())
+            .select_from(ChargeRow)
+            .where(
+                ChargeRow.created_at >= at,
+                ChargeRow.created_at < until,
+                ChargeRow.purpose == AUTOMATIC,
+            )
+        )
+        or 0
+    )
+
+
+def claim(
+    connection: Connection, *, now: dt.datetime, lease: dt.timedelta, limit: int
+) -> list[Charge]:
+    """Charges to look at; each is left alone by others for the lease."""
+    due = (
+        select(ChargeRow.tenant_id, ChargeRow.id)
+        .where(ChargeRow.ask_at <= now)
+        .order_by(ChargeRow.ask_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    rows = connection.execute(
+        update(ChargeRow)
+        .where(ChargeRow.tenant_id == due.c.tenant_id, ChargeRow.id == due.c.id)
+        .values(ask_at=now + lease)
+        .returning(*_CHARGE)
+    )
+    return sorted((Charge(*row) for row in rows), key=lambda charge: charge.id)
+
+
+def oldest_due_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
+    return connection.scalar(
+        select(ChargeRow.ask_at).where(ChargeRow.ask_at <= now).order_by(ChargeRow.ask_at).limit(1)
+    )
+
+
+def nudge(
+    connection: Connection, tenant_id: uuid.UUID, charge_id: uuid.UUID, now: dt.datetime
+) -> bool:
+    """The provider says that there is news of a charge: look now. One that was credited needs
+    no look; one that failed does, for money that came after all."""
+    result = connection.execute(
+        update(ChargeRow)
+        .where(
+            ChargeRow.tenant_id == tenant_id,
+            ChargeRow.id == charge_id,
+            ChargeRow.state != "ok",
+        )
+        .values(ask_at=now)
+    )
+    return bool(result.rowcount)
+
+
+def set_flag(
+    connection: Connection, tenant_id: uuid.UUID, charge_id: uuid.UUID, flag: str
+) -> Charge | None:
+    """None when it was flagged so before."""
+    row = connection.execute(
+        update(ChargeRow)
+        .where(
+            ChargeRow.tenant_id == tenant_id,
+            ChargeRow.id == charge_id,
+            ChargeRow.flag.is_distinct_from(flag),
+        )
+        .values(flag=flag)
+        .returning(*_CHARGE)
+    ).first()
+    return None if row is None else Charge(*row)
+
+
+def watched(
+    connection: Connection, *, only_open: bool, before: uuid.UUID | None, limit: int
+) -> list[WatchedCharge]:
+    """Of all tenants, for staff, newest first; `only_open` are those without an end, and those
+    that were disputed or refunded at the provider."""
+    found: Select[*tuple[Any, ...]] = (
+        select(*_CHARGE, AccountRow.name)
+        .join(
+            AccountRow,
+            and_(
+                AccountRow.tenant_id == ChargeRow.tenant_id, AccountRow.id == ChargeRow.account_id
+            ),
+        )
+        .order_by(ChargeRow.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        found = found.where(ChargeRow.id < before)
+    if only_open:
+        found = found.where(or_(_IS_OPEN, ChargeRow.flag.is_not(None)))
+    return [WatchedCharge(Charge(*row[:-1]), row[-1]) for row in connection.execute(found)]
