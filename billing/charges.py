@@ -24,6 +24,9 @@ class ChargeState(StrEnum):
 OPEN_STATES = frozenset({ChargeState.PENDING, ChargeState.UNKNOWN, ChargeState.REQUIRES_ACTION})
 """One charge in these states per account at a time."""
 
+CHARGE_MIN_MICROS = 500_000
+"""Half a dollar or a euro: docs.stripe.com/currencies, minimum and maximum charge amounts."""
+
 KEY_LIFE = timedelta(hours=24)
 """How long a provider remembers an idempotency key at the least: docs.stripe.com/idempotency."""
 _SUBMIT_WITHIN = KEY_LIFE - timedelta(hours=1)

@@ -51,6 +51,7 @@ class PostingKind(StrEnum):
     ISSUE = "issue"
     DRAW = "draw"
     EXPIRE = "expire"
+    VAT = "vat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing.calendar import local_date
-from billing.charges import OPEN_STATES, ChargeState
+from billing.charges import CHARGE_MIN_MICROS, OPEN_STATES, ChargeState
 from billing.money import format_amount
 from billing.plan_reader import FieldError
 from billing.terms import Recharge
@@ -38,6 +38,12 @@ class RechargeSettings:
     terms: Recharge
     daily_cap_micros: int | None = None
     monthly_cap_micros: int | None = None
+    cooldown_seconds: int = 0
+
+    @property
+    def cooldown(self) -> timedelta:
+        """The longer of the customer's and the plan's."""
+        return timedelta(seconds=max(self.cooldown_seconds, self.terms.cooldown_seconds))
 
     @property
     def daily_cap(self) -> int | None:
@@ -62,6 +68,11 @@ def settings_problems(settings: RechargeSettings) -> tuple[FieldError, ...]:
         problems.append(FieldError("/minimum", "write 0 or more"))
     elif settings.maximum_micros <= settings.minimum_micros:
         problems.append(FieldError("/maximum", "write more than the minimum"))
+    elif settings.maximum_micros - settings.minimum_micros < CHARGE_MIN_MICROS:
+        least = format_amount(settings.minimum_micros + CHARGE_MIN_MICROS)
+        problems.append(FieldError("/maximum", f"write {least} or more: no card takes less"))
+    if settings.cooldown_seconds < 0:
+        problems.append(FieldError("/cooldown_seconds", "write 0 or more"))
     for name, cap in (("daily_cap", settings.daily_cap), ("monthly_cap", settings.monthly_cap)):
         if cap is not None and cap < settings.maximum_micros - settings.minimum_micros:
             needed = format_amount(settings.maximum_micros - settings.minimum_micros)
@@ -130,8 +141,14 @@ def decide_recharge(
     system_stopped: bool,
     zone: str,
     now: datetime,
+    quantum_micros: int = 1,
+    brake_lifted_at: datetime | None = None,
 ) -> Charge | Hold:
     """Whether the card is charged; the reason of a hold is the first that applies.
+
+    The amount is rounded down to `quantum_micros`, the smallest coin, so that the balance never
+    ends above the maximum. `brake_lifted_at` is when staff looked at too many charges and found
+    them right: only later ones count towards the next time.
 
     Strictly below the minimum, never at it (S2-11). `charges` are the account's of the last
     32 days or more; those that failed count for nothing here. `card_id` is the card that may
@@ -154,22 +171,31 @@ def decide_recharge(
         return Hold(
             HoldReason.RETRY_LATER, "The card was declined; it is tried again.", card_free_at
         )
-    amount = settings.maximum_micros - balance_micros
-    return _brake(settings, made, amount, zone, now) or Charge(amount, card_id)
+    gap = settings.maximum_micros - balance_micros
+    amount = gap // quantum_micros * quantum_micros
+    return (
+        _too_many(made, brake_lifted_at, now)
+        or _cap(settings, made, amount, zone, now)
+        or (Charge(amount, card_id))
+    )
 
 
-def _brake(
+def _too_many(
+    made: list[PastCharge], brake_lifted_at: datetime | None, now: datetime
+) -> Hold | None:
+    since = max(now - _ONE_DAY, brake_lifted_at or now - _ONE_DAY)
+    recent = sorted(charge.at for charge in made if charge.at > since)
+    if len(recent) < CHARGES_PER_DAY_MAX:
+        return None
+    words = f"{len(recent)} charges in 24 hours: staff looks into it."
+    return Hold(HoldReason.TOO_MANY_CHARGES, words, recent[-CHARGES_PER_DAY_MAX] + _ONE_DAY)
+
+
+def _cap(
     settings: RechargeSettings, made: list[PastCharge], amount: int, zone: str, now: datetime
 ) -> Hold | None:
-    recent = sorted(charge.at for charge in made if charge.at > now - _ONE_DAY)
-    if len(recent) >= CHARGES_PER_DAY_MAX:
-        words = f"{len(recent)} charges in 24 hours: staff looks into it."
-        until = recent[-CHARGES_PER_DAY_MAX] + _ONE_DAY
-        return Hold(HoldReason.TOO_MANY_CHARGES, words, until)
     if made:
-        cool_at = max(charge.at for charge in made) + timedelta(
-            seconds=settings.terms.cooldown_seconds
-        )
+        cool_at = max(charge.at for charge in made) + settings.cooldown
         if now < cool_at:
             return Hold(HoldReason.COOLING_DOWN, "The last charge is too recent.", cool_at)
     today = local_date(now, zone)

@@ -67,7 +67,8 @@ def decide(
 @pytest.mark.parametrize(
     "settings, paths",
     [
-        pytest.param(chosen(0, 1), [], id="S2-10 a minimum of 0 is allowed"),
+        pytest.param(chosen(0, DOLLAR), [], id="S2-10 a minimum of 0 is allowed"),
+        pytest.param(chosen(0, 499_999), ["/maximum"], id="S2-10 less than a card takes"),
         pytest.param(chosen(-1, 5), ["/minimum"], id="S2-10 below 0"),
         pytest.param(chosen(5, 5), ["/maximum"], id="S2-10 equal is refused"),
         pytest.param(chosen(5, 4), ["/maximum"], id="S2-10 minimum above maximum"),
@@ -263,3 +264,49 @@ def test_e3_a_tripped_breaker_stays_tripped_until_a_person_closes_it() -> None:
             now=NOON + timedelta(days=1),
         )
         assert later == tripped
+
+
+def test_the_amount_is_whole_coins_and_never_above_the_maximum() -> None:
+    decided = decide_recharge(
+        chosen(),
+        balance_micros=9_930_834,
+        charges=(),
+        card_id="visa",
+        card_free_at=None,
+        system_stopped=False,
+        zone="UTC",
+        now=NOON,
+        quantum_micros=10_000,
+    )
+    assert decided == Charge(40_060_000, "visa")
+
+
+def test_c6_the_longer_cool_down_counts() -> None:
+    own = RechargeSettings(True, 10 * DOLLAR, 50 * DOLLAR, ALLOWED, cooldown_seconds=7_200)
+    held = decide(own, charges=(past(1.5),))
+    assert isinstance(held, Hold) and held.reason == HoldReason.COOLING_DOWN
+    assert decide(own, charges=(past(2.5),)) == Charge(41 * DOLLAR, "visa")
+    wrong = RechargeSettings(True, 0, DOLLAR, ALLOWED, cooldown_seconds=-1)
+    assert [problem.path for problem in settings_problems(wrong)] == ["/cooldown_seconds"]
+
+
+def test_e3_charges_from_before_staff_lifted_the_brake_do_not_trip_it_again() -> None:
+    three = (past(9), past(6), past(3))
+    held = decide(charges=three)
+    assert isinstance(held, Hold) and held.reason == HoldReason.TOO_MANY_CHARGES
+
+    def lifted(hours_ago: float) -> Charge | Hold:
+        return decide_recharge(
+            chosen(),
+            balance_micros=9 * DOLLAR,
+            charges=three,
+            card_id="visa",
+            card_free_at=None,
+            system_stopped=False,
+            zone="UTC",
+            now=NOON,
+            brake_lifted_at=NOON - timedelta(hours=hours_ago),
+        )
+
+    assert lifted(1) == Charge(41 * DOLLAR, "visa")
+    assert lifted(10) == held
