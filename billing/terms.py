@@ -157,10 +157,14 @@ class ReleasePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """The stretch of a statement (C14); the anchor day is also that of the billing cycle."""
+    """The stretch of a statement (C14), and the days until what it asks for is due (S5-18).
+
+    The anchor day is also that of the billing cycle.
+    """
 
     period: StatementPeriod = "calendar"
     anchor_day: int = 1
+    due_days: int = 14
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,6 +302,7 @@ def _statement(reader: ObjectReader) -> Statements:
     statements = Statements(
         period=cast(StatementPeriod, _word(reader, "period", StatementPeriod, "calendar")),
         anchor_day=reader.integer("anchor_day", within=_ANCHOR_RANGE, default=1),
+        due_days=reader.integer("due_days", within=_DAYS_RANGE, default=Statements().due_days),
     )
     reader.finish()
     return statements

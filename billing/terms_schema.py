@@ -119,7 +119,9 @@ TERMS_PROPERTIES: dict[str, Any] = {
     "release_policy": schema_object(
         {"ops_approval": _FLAG, "hold_days": _DAYS, "numbers_per_run_max": _COUNT}
     ),
-    "statement": schema_object({"period": _one_of(StatementPeriod), "anchor_day": whole(1, 31)}),
+    "statement": schema_object(
+        {"period": _one_of(StatementPeriod), "anchor_day": whole(1, 31), "due_days": _DAYS}
+    ),
     "alerts": schema_object(
         {
             "channels": _CHANNELS,

@@ -64,6 +64,12 @@ class Settings(BaseSettings):
     stripe_api_key: str = Field("", repr=False)
     stripe_webhook_secret: str = Field("", repr=False)
     mail_url: str = Field("", repr=False)
+    # Who bills, as statements print it; lines are separated by "|".
+    seller_name: str = Field("Ringledger", max_length=120)
+    seller_address: str = Field("", max_length=300)
+    seller_country: str = Field("US", pattern="^[A-Z]{2}$")  # decides how customers are taxed
+    seller_vat_id: str = Field("", max_length=20)
+    seller_bank: str = Field("", max_length=300)  # where transfers go: IBAN, BIC, name of the bank
     secret_key: str = Field("", repr=False)
     bootstrap_ops_token: str = Field("", repr=False)
     web_concurrency: int = Field(2, ge=1, le=64)
@@ -143,6 +149,20 @@ class Settings(BaseSettings):
         return self.var_dir / "sandbox"
 
     @property
+    def sandbox_cards(self) -> bool:
+        """Are cards play money? Never beside the real Twilio: calls that cost real money must not
+        be paid for with it, so without Stripe's keys no cards are taken there."""
+        return not self.stripe_api_key and (self.sandbox or bool(self.twilio_api_url))
+
+    @property
+    def takes_cards(self) -> bool:
+        return bool(self.stripe_api_key) or self.sandbox_cards
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
     def runs_carrier(self) -> bool:
         """Is the sandbox carrier of this installation the one that is asked?"""
         return self.sandbox and self.twilio_api_url == f"http://127.0.0.1:{self.sandbox_port}"
@@ -155,6 +175,11 @@ class Settings(BaseSettings):
             found.append(
                 f"Twilio cannot reach {self.public_url}: "
                 "set PUBLIC_URL to the address that the internet sees."
+            )
+        if self.sandbox_cards and not self.sandbox:
+            found.append(
+                "cards are play money, but calls are not in the sandbox: "
+                "set STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET to take real ones."
             )
         return tuple(found)
 

@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from sqlalchemy import Date, ForeignKeyConstraint, LargeBinary, UniqueConstraint
+from sqlalchemy import Date, ForeignKeyConstraint, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.store.base import Base, Currency, Key, Micros, TenantId
@@ -22,6 +22,7 @@ class StatementRow(Base):
     id: Mapped[Key]
     account_id: Mapped[uuid.UUID]
     number: Mapped[int]  # 1, 2, 3 … within a tenant
+    label: Mapped[str] = mapped_column(String(24))  # as printed, and as payers quote it
     starts_on: Mapped[dt.date] = mapped_column(Date)
     ends_on: Mapped[dt.date] = mapped_column(Date)  # exclusive
     starts_at: Mapped[dt.datetime]
@@ -47,6 +48,7 @@ class StatementRow(Base):
             ["account.tenant_id", "account.id"],
             name="fk_statement_account",
         ),
+        Index("ix_statement_label", "label"),
     )
 
 

@@ -59,7 +59,7 @@ EVERYTHING: dict[str, Any] = {
         "due_for_release_day": 25,
     },
     "release_policy": {"ops_approval": True, "hold_days": 10, "numbers_per_run_max": 5},
-    "statement": {"period": "cycle", "anchor_day": 17},
+    "statement": {"period": "cycle", "anchor_day": 17, "due_days": 20},
     "alerts": {
         "channels": ["email", "sms"],
         "balance": ["10.00", "5.00"],
@@ -105,6 +105,7 @@ def test_every_part_of_the_terms_is_read_and_known_to_the_schema() -> None:
     assert terms.pool == Pool(500, "agency_shared", frozenset({"inbound"}))
     assert terms.recharge.maximum_micros == 50_000_000
     assert [notice.day for notice in terms.suspension.notices] == [1, 10]
+    assert (terms.statement.anchor_day, terms.statement.due_days) == (17, 20)
     assert terms.alerts.balance_micros == (10_000_000, 5_000_000)
     assert terms.support_contact == "(800) 555-0199"
 

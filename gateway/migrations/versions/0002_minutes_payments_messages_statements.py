@@ -587,6 +587,7 @@ def upgrade() -> None:
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("account_id", sa.UUID(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("label", sa.String(length=24), nullable=False),
         sa.Column("starts_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=False),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
@@ -617,6 +618,7 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("tenant_id", "number", name=op.f("uq_statement_tenant_id_number")),
     )
+    op.create_index("ix_statement_label", "statement", ["label"], unique=False)
     op.create_table(
         "subscription",
         sa.Column("tenant_id", sa.UUID(), nullable=False),
