@@ -80,6 +80,7 @@ class ChargeRow(Base):
         Index("ix_charge_account", "tenant_id", "account_id", "id"),
         Index("ix_charge_created", "created_at"),
         Index("ix_charge_id", "id"),
+        Index("ix_charge_provider_ref", "provider_ref"),
         Index("ix_charge_watched", "id", postgresql_where=f"{OPEN} or flag is not null"),
     )
 
@@ -285,15 +286,12 @@ def nudge(
     return bool(result.rowcount)
 
 
-def set_flag(
-    connection: Connection, tenant_id: uuid.UUID, charge_id: uuid.UUID, flag: str
-) -> Charge | None:
-    """None when it was flagged so before."""
+def set_flag(connection: Connection, provider_ref: str, flag: str) -> Charge | None:
+    """None when there is no such charge, or it was flagged so before."""
     row = connection.execute(
         update(ChargeRow)
         .where(
-            ChargeRow.tenant_id == tenant_id,
-            ChargeRow.id == charge_id,
+            ChargeRow.provider_ref == provider_ref,
             ChargeRow.flag.is_distinct_from(flag),
         )
         .values(flag=flag)

@@ -275,6 +275,7 @@ def upgrade() -> None:
         "ix_charge_due", "charge", ["ask_at"], unique=False, postgresql_where="ask_at is not null"
     )
     op.create_index("ix_charge_id", "charge", ["id"], unique=False)
+    op.create_index("ix_charge_provider_ref", "charge", ["provider_ref"], unique=False)
     op.create_index(
         "ix_charge_watched",
         "charge",
@@ -789,6 +790,7 @@ def downgrade() -> None:
         table_name="charge",
         postgresql_where="state in ('pending','unknown','requires_action') or flag is not null",
     )
+    op.drop_index("ix_charge_provider_ref", table_name="charge")
     op.drop_index("ix_charge_id", table_name="charge")
     op.drop_index("ix_charge_due", table_name="charge", postgresql_where="ask_at is not null")
     op.drop_index("ix_charge_created", table_name="charge")
