@@ -115,8 +115,9 @@ def web_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
 
 
 def carrier_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
-    """The sandbox carrier, only without Twilio credentials and without another carrier's URL."""
-    if not settings.runs_carrier:
+    """The sandbox carrier, without Twilio credentials and without another carrier's URL; and for
+    its card network alone where only the cards are of the sandbox."""
+    if not settings.runs_carrier and not settings.sandbox_cards:
         return ()
     carrier = _python(
         settings,
@@ -125,7 +126,8 @@ def carrier_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
         SANDBOX_HOST="127.0.0.1",
         SANDBOX_PORT=str(settings.sandbox_port),
         SANDBOX_DIR=str(settings.sandbox_dir),
-        SANDBOX_TRAFFIC=str(settings.sandbox_traffic),
+        SANDBOX_TRAFFIC=str(settings.sandbox_traffic if settings.runs_carrier else 0),
+        SANDBOX_CARD_EVENTS_URL=f"{_local_url(settings)}/webhooks/stripe",
         TWILIO_ACCOUNT_SID=settings.twilio_account_sid,
         TWILIO_AUTH_TOKEN=settings.twilio_auth_token,
     )

@@ -53,6 +53,7 @@ def serve(settings: SandboxSettings) -> int:
         seed=settings.seed,
         kept_max=CALLBACKS_KEPT_MAX,
         price_delay_seconds=settings.price_delay_seconds,
+        card_events_url=settings.card_events_url,
     )
     app = create_sandbox_app(carrier)
     server = make_server(

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from gateway.sandbox.billed import Bill
 from gateway.sandbox.callbacks import Callback, Courier, Faults
 from gateway.sandbox.calls import Call, Status, call_from_document, new_sid
+from gateway.sandbox.card_events import CardEvents
+from gateway.sandbox.cards import CardNetwork
 from gateway.sandbox.clock import Clock, RealClock, RealScheduler, VirtualClock, VirtualScheduler
 from gateway.sandbox.errors import CarrierError, not_found
 from gateway.sandbox.exchange import Books, Exchange
@@ -47,6 +49,7 @@ class Carrier:
         action_after_caller_hangup: bool = False,
         books: Books | None = None,
         people: People | None = None,
+        card_events_url: str = "",
     ) -> None:
         self.account_sid, self.auth_token, self.seed = account_sid, auth_token, seed
         self.clock = clock or RealClock()
@@ -65,6 +68,8 @@ class Carrier:
         )  # fmt: skip
         self.exchange.open_inbound = self._open_inbound
         self.messages = Messages(self.exchange)
+        events = CardEvents(self.scheduler, url=card_events_url, secret=f"whsec_{auth_token}")
+        self.cards = CardNetwork(self.scheduler, self.books.store, events)
 
     # Time.
 

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 
 from gateway.sandbox.callbacks import Faults
 from gateway.sandbox.calls import to_document
+from gateway.sandbox.cards import CARDS, CardFaults
 from gateway.sandbox.current import the_carrier
 from gateway.sandbox.errors import CarrierError
 from gateway.sandbox.messages import Fate
@@ -154,6 +155,29 @@ def lose_next() -> Answer:
     """The next so many REST requests do what they ask, and their answer is lost."""
     current_app.config["LOSE_NEXT"] = int(_number(_body().get("next"), "next", low=0, high=1000))
     return jsonify(next=current_app.config["LOSE_NEXT"])
+
+
+@control.put("/card-faults")
+def set_card_faults() -> Answer:
+    """`{lose_request, lose_answer}`: how often the way to the card network or back is lost."""
+    body = _body()
+    asked = {
+        name: _number(body.get(name, 0), name, low=0, high=1)
+        for name in ("lose_request", "lose_answer")
+    }
+    the_carrier().cards.faults = CardFaults(asked["lose_request"], asked["lose_answer"])
+    return jsonify(asked)
+
+
+@control.put("/cards/<last4>")
+def tell_card(last4: str) -> Answer:
+    """`{fate}`: pays, asks_bank, slow, or the code that the card is declined with."""
+    fate = str(_body().get("fate", ""))
+    if not fate or last4 not in {card.last4 for card in CARDS}:
+        raise CarrierError(400, 20001, "name a test card by its last digits, and its fate")
+    with the_carrier().scheduler.lock:
+        the_carrier().cards.tell(last4, fate)
+    return jsonify(last4=last4, fate=fate)
 
 
 @control.post("/simulations")

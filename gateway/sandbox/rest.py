@@ -10,6 +10,8 @@ from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from gateway.sandbox.calls import Call
+from gateway.sandbox.card_pages import pages as card_pages
+from gateway.sandbox.card_rest import api as card_api
 from gateway.sandbox.carrier import Carrier
 from gateway.sandbox.control import control
 from gateway.sandbox.current import the_carrier
@@ -50,6 +52,7 @@ def create_sandbox_app(carrier: Carrier) -> Flask:
         CARRIER=carrier,
         TRAFFIC=Traffic(carrier),
         SIMULATIONS=Simulations(carrier),
+        CARD_KEY=f"sk_sandbox_{carrier.auth_token}",
         REFUSE_NEXT=0,
         LOSE_NEXT=0,
         MAX_CONTENT_LENGTH=FORM_BYTES_MAX,
@@ -57,6 +60,8 @@ def create_sandbox_app(carrier: Carrier) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.register_blueprint(api)
     app.register_blueprint(control)
+    app.register_blueprint(card_api)
+    app.register_blueprint(card_pages)
     app.before_request(_check_credentials)
     app.register_error_handler(CarrierError, _refuse)
     app.register_error_handler(HTTPException, _refuse_http)
@@ -66,7 +71,7 @@ def create_sandbox_app(carrier: Carrier) -> Flask:
 
 def _check_credentials() -> None:
     """Both halves of the Basic credentials, in constant time; the account in the path is ours."""
-    if request.path == "/healthz":
+    if request.path == "/healthz" or request.blueprint in ("cards", "card_pages"):
         return
     app, carrier = current_app, the_carrier()
     given = request.authorization

@@ -28,6 +28,7 @@ class SandboxSettings:
     calls_per_minute: float = 0.0
     price_delay_seconds: float = 20.0
     seed: int = 1
+    card_events_url: str = ""  # empty: nobody is told what becomes of payments
 
     @property
     def base_url(self) -> str:
@@ -62,6 +63,7 @@ def read_settings(environ: Mapping[str, str]) -> SandboxSettings:
         calls_per_minute=number("SANDBOX_TRAFFIC", 0, 6_000),
         price_delay_seconds=number("SANDBOX_PRICE_DELAY", 20, 86_400),
         seed=int(number("SANDBOX_SEED", 1, 2**31)),
+        card_events_url=environ.get("SANDBOX_CARD_EVENTS_URL", ""),
     )
     if problems:
         raise SettingsInvalid(tuple(problems))
