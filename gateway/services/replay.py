@@ -1,0 +1,284 @@
+"""Replaying what was settled under another plan: nothing is written, nothing is rounded away.
+
+The legs are what the meter said; their price is made again by the rules that settlement uses.
+Where minutes or the balance decide a price, the replay walks along the ledger as it is, keeps
+every line that is not of a replayed leg (top-ups, packages, other clients' draws), and puts what
+the other plan would have drawn and charged in the place of what was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from billing.calendar import billing_cycle, local_date
+from billing.memberships import BillingChange, shares_billing_at
+from billing.metering import LegStatus, LegUsage
+from billing.minutes import bucket_account
+from billing.packages import Bucket, LegMoment
+from billing.pools import pool_bucket, pool_bucket_id
+from billing.postings import wallet
+from billing.rates import LegKind
+from billing.replay import Billed, bill_leg
+from gateway.services import accounts, minutes, plans
+from gateway.services.accounts import Account
+from gateway.services.plans import PlanVersion
+from gateway.services.settlement import TARGET_KINDS
+from gateway.store import memberships
+from gateway.store import replay as store
+from gateway.store.base import Scope
+from gateway.store.replay import Line, SettledLeg
+from gateway.uow import UnitOfWork
+
+OVERLAP = dt.timedelta(hours=1)
+"""Lines may be out of order by as long as a transaction lasts; the carrier's clock may be off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A leg as it was billed, and as the plan version would have billed it."""
+
+    leg: SettledLeg
+    version: PlanVersion
+    billed: Billed
+
+    @property
+    def difference_micros(self) -> int:
+        """Positive where the leg would have cost more."""
+        return self.billed.charge_micros - self.leg.charge_micros
+
+
+def replay(
+    uow: UnitOfWork,
+    scope: Scope,
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    version: PlanVersion | None = None,
+) -> Iterator[Replayed]:
+    """Every settled leg of the calls that started in the period, under `version`; without one,
+    each under the version that its call began with, which must come to what was billed."""
+    account = accounts.get_account(uow, scope)
+    legs = store.settled_legs(uow.connection, scope, since=since, until=until)
+    if not _needs_ledger(uow, account, since, until, version):
+        for leg in legs:
+            used = version or plans.plan_version(uow.connection, leg.plan_version_id)
+            yield Replayed(leg, used, bill_leg(usage_of(leg), used.plan, balance_micros=0))
+        return
+    yield from _Walk.begin(uow, account, since, until, version, list(legs)).run()
+
+
+def usage_of(leg: SettledLeg) -> LegUsage:
+    """The leg as the rules want it, from what was metered then."""
+    return LegUsage(
+        kind=cast(LegKind, leg.kind),
+        status=LegStatus(leg.status),
+        talk_seconds=leg.talk_seconds,
+        ring_seconds=leg.ring_seconds,
+        bridged_seconds=leg.bridged_seconds,
+        number_country=leg.number_country,
+        number_type=leg.number_type,
+        target_kind=TARGET_KINDS.get(leg.target_kind),
+        target_address=leg.to_address,
+    )
+
+
+def _needs_ledger(
+    uow: UnitOfWork,
+    account: Account,
+    since: dt.datetime,
+    until: dt.datetime,
+    version: PlanVersion | None,
+) -> bool:
+    """Whether a price depends on more than its leg: on minutes, or on what is left at the end."""
+    used = (
+        [version]
+        if version is not None
+        else [
+            plans.plan_version(uow.connection, id)
+            for id in store.versions_used(uow.connection, account.scope, since=since, until=until)
+        ]
+    )
+    return store.draws_minutes(uow.connection, account.scope) or any(
+        one.plan.terms.allowance is not None or one.plan.in_call.overrun_price == "zero"
+        for one in used
+    )
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Along the ledger from before the first leg: what the wallets and buckets would hold."""
+
+    uow: UnitOfWork
+    account: Account
+    version: PlanVersion | None
+    legs: Sequence[SettledLeg]  # in the order of their settlement
+    first: int  # the ledger line to begin with
+    changes: tuple[BillingChange, ...]
+    buckets: dict[uuid.UUID, Bucket]  # `remaining_seconds` as the replay has it
+    issued: dict[uuid.UUID, bool]  # whether a bucket was filled yet
+    closed_at: dict[uuid.UUID, dt.datetime | None]
+    names: dict[str, uuid.UUID]  # ledger account -> bucket
+    wallets: dict[str, int]
+    done: int = 0
+    places: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def begin(
+        cls,
+        uow: UnitOfWork,
+        account: Account,
+        since: dt.datetime,
+        until: dt.datetime,
+        version: PlanVersion | None,
+        legs: list[SettledLeg],
+    ) -> _Walk:
+        scope = account.scope
+        legs.sort(key=lambda leg: (leg.settled_at, leg.ended_at, leg.leg_sid))
+        first = store.first_line_since(uow.connection, scope.tenant_id, since - OVERLAP)
+        owners = [scope]
+        changes: tuple[BillingChange, ...] = ()
+        if account.parent_id is not None:
+            changes = memberships.changes_of(uow.connection, scope)
+            if any(change.shared for change in changes):
+                owners.append(Scope(scope.tenant_id, account.parent_id))
+        walk = cls(
+            uow,
+            account,
+            version,
+            legs,
+            first,
+            changes,
+            buckets={},
+            issued={},
+            closed_at={},
+            names={},
+            wallets={
+                wallet(owner.account_id): store.balance_before(uow.connection, owner, first)
+                for owner in owners
+            },
+            places={leg.leg_sid: place for place, leg in enumerate(legs)},
+        )
+        walk._open_buckets([owner.account_id for owner in owners], since, until)
+        return walk
+
+    def run(self) -> Iterator[Replayed]:
+        """A leg comes where its first line stands; one without any line before the next of those
+        that were settled later."""
+        if self.legs:
+            for line in store.lines_from(self.uow.connection, self.account.tenant_id, self.first):
+                place = self.places.get(line.leg_sid) if line.leg_sid else None
+                if place is not None:
+                    yield from self._up_to(place)
+                else:
+                    self._take(line)
+                if self.done == len(self.legs):
+                    return
+        yield from self._up_to(len(self.legs) - 1)
+
+    def _up_to(self, place: int) -> Iterator[Replayed]:
+        while self.done <= place:
+            leg = self.legs[self.done]
+            self.done += 1
+            yield self._bill(leg)
+
+    def _take(self, line: Line) -> None:
+        """A line that the replay leaves as it is."""
+        for name, amount in ((line.debit, -line.amount), (line.credit, line.amount)):
+            if name in self.wallets:
+                self.wallets[name] += amount
+            elif name in self.names:
+                id = self.names[name]
+                self.issued[id] = True
+                self._move(id, amount)
+
+    def _bill(self, leg: SettledLeg) -> Replayed:
+        used = self.version or plans.plan_version(self.uow.connection, leg.plan_version_id)
+        agency = self.account.parent_id
+        shares = agency if shares_billing_at(self.changes, leg.started_at) else None
+        payer = wallet(shares or self.account.id)
+        moment = None
+        if leg.answered_at is not None:
+            moment = LegMoment(
+                account_id=self.account.id,
+                number_e164=leg.number_e164,
+                began_at=leg.started_at,
+                answered_at=leg.answered_at,
+                shares_with=shares,
+            )
+        billed = bill_leg(
+            usage_of(leg),
+            used.plan,
+            balance_micros=self.wallets[payer],
+            buckets=self._visible(leg.settled_at),
+            moment=moment,
+        )
+        self.wallets[payer] -= billed.charge_micros
+        for drawn in billed.draws:
+            self._move(drawn.bucket_id, -drawn.seconds)
+        return Replayed(leg, used, billed)
+
+    def _visible(self, at: dt.datetime) -> list[Bucket]:
+        """Buckets that a settlement at this instant would have found open."""
+        return [
+            bucket
+            for id, bucket in self.buckets.items()
+            if self.issued[id] and ((closed := self.closed_at[id]) is None or at < closed)
+        ]
+
+    def _move(self, id: uuid.UUID, seconds: int) -> None:
+        bucket = self.buckets[id]
+        self.buckets[id] = replace(bucket, remaining_seconds=bucket.remaining_seconds + seconds)
+
+    def _open_buckets(
+        self, owners: Sequence[uuid.UUID], since: dt.datetime, until: dt.datetime
+    ) -> None:
+        """Packages are kept whatever the plan: they were bought. So are the pools of the plan
+        that is replayed; another plan's pool is full at the start of each cycle."""
+        found = store.buckets_before(
+            self.uow.connection,
+            self.account.tenant_id,
+            owners,
+            since=since,
+            until=until + OVERLAP,
+            first=self.first,
+        )
+        for stored, issued in found:
+            other = self.version is not None and stored.plan_version_id != self.version.id
+            if stored.kind == "pool" and stored.account_id == self.account.id and other:
+                continue
+            bucket = minutes.bucket_of(self.uow, stored)
+            self._add(bucket, issued=issued, closed_at=stored.closed_at)
+        used = {leg.plan_version_id for leg in self.legs}
+        if self.version is not None and self.version.id not in used:
+            self._imagine_pools(self.version, since, until)
+
+    def _imagine_pools(self, version: PlanVersion, since: dt.datetime, until: dt.datetime) -> None:
+        pool = version.plan.terms.allowance
+        if pool is None:
+            return
+        zone = self.account.time_zone
+        day = local_date(self.account.created_at, zone).day
+        cycle = billing_cycle(day, since, zone)
+        while cycle.starts_at < until:
+            self._add(
+                pool_bucket(
+                    pool,
+                    version.plan,
+                    bucket_id=pool_bucket_id(version.id, cycle.n),
+                    owner_id=self.account.id,
+                    remaining_seconds=pool.size_seconds,
+                    cycle=cycle,
+                ),
+                issued=True,
+            )
+            cycle = billing_cycle(day, cycle.ends_at, zone)
+
+    def _add(self, bucket: Bucket, *, issued: bool, closed_at: dt.datetime | None = None) -> None:
+        self.buckets[bucket.id] = bucket
+        self.issued[bucket.id] = issued
+        self.closed_at[bucket.id] = closed_at
+        self.names[bucket_account(bucket.kind, bucket.id)] = bucket.id

@@ -1,0 +1,346 @@
+"""What a replay reads: settled legs as they were rated, and the ledger lines around them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+from gateway.store.base import Scope
+from gateway.store.buckets import StoredBucket
+
+STREAMED = {"yield_per": 5_000}
+
+
+class SettledLeg(NamedTuple):
+    """A settled leg with all that its price was made of. Field order is the select's.
+
+    `bridged_seconds` is the talk of the call's other legs as far as it was known when the leg
+    was settled: a leg that was found later did not count.
+    """
+
+    leg_sid: str
+    call_sid: str
+    kind: str
+    target_kind: str
+    to_address: str
+    status: str
+    talk_seconds: int
+    ring_seconds: int
+    answered_at: dt.datetime | None
+    ended_at: dt.datetime
+    settled_at: dt.datetime
+    billed_seconds: int
+    rate_micros: int | None
+    charge_micros: int
+    cost_micros: int
+    started_at: dt.datetime  # of the call
+    did_id: uuid.UUID
+    source: str
+    plan_version_id: uuid.UUID
+    number_country: str
+    number_type: str
+    number_e164: str
+    bridged_seconds: int
+
+
+# Along ix_call_account_started, then the legs of each call; the window function sees one call.
+_LEGS = text(
+    """
+select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.talk_seconds,
+       l.ring_seconds, l.answered_at, l.ended_at, l.settled_at, l.billed_seconds, l.rate_micros,
+       l.charge_micros, l.cost_micros, c.started_at, c.did_id, c.source, c.plan_version_id,
+       d.country, d.number_type, d.e164,
+       case when l.kind = 'inbound' and l.talk_seconds > 0 then coalesce((
+         select sum(o.talk_seconds) from leg as o
+           left join receipt as r on r.tenant_id = o.tenant_id and r.id = o.end_receipt_id
+          where o.tenant_id = l.tenant_id and o.call_sid = l.call_sid and o.kind <> 'inbound'
+            and coalesce(r.received_at <= l.settled_at, true)), 0) else 0 end::bigint
+  from call as c
+  join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
+               and l.settled_at is not null
+  join did as d on d.tenant_id = c.tenant_id and d.id = c.did_id
+ where c.tenant_id = :tenant_id and c.account_id = :account_id
+   and c.started_at >= :since and c.started_at < :until
+   and (cast(:version as uuid) is null or c.plan_version_id = :version)
+ order by c.started_at, c.call_sid, l.leg_sid
+"""
+)
+
+
+def settled_legs(
+    connection: Connection,
+    scope: Scope,
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    version_id: uuid.UUID | None = None,
+) -> Iterator[SettledLeg]:
+    """Legs of the calls that started in a period, streamed in the order of their calls; with
+    `version_id` only those of calls that began under that plan version."""
+    with connection.execute(
+        _LEGS,
+        {
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "since": since,
+            "until": until,
+            "version": version_id,
+        },
+        execution_options=STREAMED,
+    ) as rows:
+        yield from map(SettledLeg._make, rows)
+
+
+_VERSIONS = text(
+    """
+select distinct plan_version_id from call
+ where tenant_id = :tenant_id and account_id = :account_id
+   and started_at >= :since and started_at < :until
+"""
+)
+
+
+def versions_used(
+    connection: Connection, scope: Scope, *, since: dt.datetime, until: dt.datetime
+) -> frozenset[uuid.UUID]:
+    """The plan versions under which the calls of a period began."""
+    return frozenset(
+        connection.scalars(
+            _VERSIONS,
+            {
+                "tenant_id": scope.tenant_id,
+                "account_id": scope.account_id,
+                "since": since,
+                "until": until,
+            },
+        )
+    )
+
+
+class Line(NamedTuple):
+    """What a replay needs of a ledger line."""
+
+    seq: int
+    kind: str
+    debit: str
+    credit: str
+    unit: str
+    amount: int
+    balance_after: int | None
+    leg_sid: str | None
+    key: str
+
+
+_LINES = text(
+    """
+select seq, kind, debit, credit, unit, amount_micros, balance_after_micros, leg_sid, key
+  from posting where tenant_id = :tenant_id and seq >= :first order by seq
+"""
+)
+
+
+def lines_from(connection: Connection, tenant_id: uuid.UUID, first: int) -> Iterator[Line]:
+    """A tenant's lines from a number on, streamed."""
+    with connection.execute(
+        _LINES,
+        {"tenant_id": tenant_id, "first": first},
+        execution_options=STREAMED,
+    ) as rows:
+        yield from map(Line._make, rows)
+
+
+_AT = text("select at from posting where tenant_id = :tenant_id and seq = :seq")
+
+
+def first_line_since(connection: Connection, tenant_id: uuid.UUID, at: dt.datetime) -> int:
+    """The number of a line before which all lines are older; found by halving, because lines
+    have no index by time. Exact to within the time that transactions overlap."""
+    low = 1
+    high = 1 + (
+        connection.scalar(
+            text("select seq from chain_head where tenant_id = :tenant_id"),
+            {"tenant_id": tenant_id},
+        )
+        or 0
+    )
+    while low < high:
+        middle = (low + high) // 2
+        when = connection.scalar(_AT, {"tenant_id": tenant_id, "seq": middle})
+        if when is not None and when < at:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+_BALANCE_BEFORE = text(
+    """
+select balance_after_micros from posting
+ where tenant_id = :tenant_id and account_id = :account_id and seq < :seq
+   and balance_after_micros is not null and unit <> 'SECONDS'
+ order by seq desc limit 1
+"""
+)
+
+
+def balance_before(connection: Connection, scope: Scope, seq: int) -> int:
+    """What the wallet held before a line; 0 before its first."""
+    found: int | None = connection.scalar(
+        _BALANCE_BEFORE,
+        {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "seq": seq},
+    )
+    return found or 0
+
+
+_BUCKETS = text(
+    """
+with moved as (
+  select side.name, sum(side.amount)::bigint as amount
+    from posting as p
+   cross join lateral (values (p.credit, p.amount_micros), (p.debit, -p.amount_micros))
+         as side(name, amount)
+   where p.tenant_id = :tenant_id and p.seq >= :first and p.unit = 'SECONDS'
+   group by side.name
+)
+select b.id, b.account_id, b.kind, b.package_id, b.offer_code, b.plan_version_id, b.n, b.upgrade,
+       b.starts_at, b.ends_at, b.closed_at,
+       coalesce(w.balance_micros, 0) - coalesce(m.amount, 0),
+       exists (select 1 from posting as i where i.tenant_id = b.tenant_id
+                  and i.key = 'issue:' || b.id and i.seq < :first)
+  from bucket as b
+  left join ledger_account as w on w.tenant_id = b.tenant_id and w.unit = 'SECONDS'
+                               and w.name = b.kind || ':' || replace(b.id::text, '-', '')
+  left join moved as m on m.name = w.name
+ where b.tenant_id = :tenant_id and b.account_id = any(cast(:owners as uuid[]))
+   and b.ends_at > :since and b.starts_at < :until
+ order by b.starts_at, b.id
+"""
+)
+
+
+def buckets_before(
+    connection: Connection,
+    tenant_id: uuid.UUID,
+    owners: Collection[uuid.UUID],
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    first: int,
+) -> list[tuple[StoredBucket, bool]]:
+    """Buckets whose time touches a period, closed ones too, with what each held before the line
+    `first` (what it holds now, less all that moved since), and whether it was filled by then."""
+    rows = connection.execute(
+        _BUCKETS,
+        {
+            "tenant_id": tenant_id,
+            "owners": list(owners),
+            "since": since,
+            "until": until,
+            "first": first,
+        },
+    )
+    return [(StoredBucket(*row[:-1]), row[-1]) for row in rows]
+
+
+_DRAWS_MINUTES = text(
+    "select draws_minutes from account where tenant_id = :tenant_id and id = :account_id"
+)
+
+
+def draws_minutes(connection: Connection, scope: Scope) -> bool:
+    """Whether the account ever had seconds paid in advance."""
+    return bool(
+        connection.scalar(
+            _DRAWS_MINUTES, {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
+        )
+    )
+
+
+class RecurringLine(NamedTuple):
+    """Rent or an access fee as it was posted; the number only of rent."""
+
+    key: str
+    kind: str
+    amount: int
+    plan_version_id: uuid.UUID | None
+    did_id: uuid.UUID | None
+    number_e164: str | None
+    number_country: str | None
+    number_type: str | None
+
+
+_RECURRING = text(
+    """
+select p.key, p.kind, p.amount_micros, p.plan_version_id, d.id, d.e164, d.country, d.number_type
+  from posting as p
+  left join did as d on p.kind = 'rental' and d.tenant_id = p.tenant_id
+                    and d.id::text = split_part(p.key, ':', 2)
+ where p.tenant_id = :tenant_id and p.account_id = :account_id and p.seq >= :first
+   and p.balance_after_micros is not null and p.kind in ('rental', 'access_fee')
+   and p.at >= :since and p.at < :until
+ order by p.seq
+"""
+)
+
+
+def recurring_lines(
+    connection: Connection, scope: Scope, *, first: int, since: dt.datetime, until: dt.datetime
+) -> list[RecurringLine]:
+    rows = connection.execute(
+        _RECURRING,
+        {
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "first": first,
+            "since": since,
+            "until": until,
+        },
+    )
+    return list(map(RecurringLine._make, rows))
+
+
+class SettledText(NamedTuple):
+    """A settled text as it was rated."""
+
+    id: uuid.UUID
+    direction: str
+    peer: str
+    segments: int
+    status: str
+    plan_version_id: uuid.UUID
+    charge_micros: int
+    did_id: uuid.UUID
+    number_e164: str
+
+
+_TEXTS = text(
+    """
+select m.id, m.direction, m.peer, m.segments, m.status, m.plan_version_id, m.charge_micros,
+       m.did_id, d.e164
+  from message as m
+  join did as d on d.tenant_id = m.tenant_id and d.id = m.did_id
+ where m.tenant_id = :tenant_id and m.account_id = :account_id and m.settled_at is not null
+   and m.created_at >= :since and m.created_at < :until
+ order by m.created_at, m.id
+"""
+)
+
+
+def settled_texts(
+    connection: Connection, scope: Scope, *, since: dt.datetime, until: dt.datetime
+) -> Iterator[SettledText]:
+    with connection.execute(
+        _TEXTS,
+        {
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "since": since,
+            "until": until,
+        },
+        execution_options=STREAMED,
+    ) as rows:
+        yield from map(SettledText._make, rows)
