@@ -13,6 +13,7 @@ from gateway.api import (  # noqa: F401  the nouns add their routes
     calls,
     forwarding,
     ledger,
+    messages,
     numbers,
     openapi,
     operations,

@@ -54,6 +54,11 @@ class NumberChanges(Model):
 
     label: OptionalLine = ""
     source: OptionalLine = ""
+    texts_to: OptionalLine = Field(
+        "",
+        description="Who gets a copy of each text that comes in: an e-mail address, or a phone "
+        "(each copy is charged as a text); empty for nobody.",
+    )
 
 
 class NumberOut(BaseModel):
@@ -64,6 +69,7 @@ class NumberOut(BaseModel):
     status: str = Field(description="active, suspended, releasing or released.")
     country: str
     type: str
+    texts_to: str = Field(description="Who gets a copy of each text that comes in.")
     rental_per_month: Money
     currency: Currency
     forwarding_version_id: UUID | None = Field(description="Null: nothing is published yet.")
@@ -156,12 +162,16 @@ def get_number(access: Access, number_id: UUID) -> NumberOut:
 @blueprint.input(NumberChanges, arg_name="body")
 @blueprint.output(NumberOut)
 def update_number(access: Access, number_id: UUID, body: NumberChanges) -> NumberOut:
-    """Change the label or the source of a number
+    """Change the label, the source or the receiver of texts of a number
 
     Calls that came before keep the source they came by.
     """
-    changes: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+    changes: dict[str, Any] = {
+        name: getattr(body, name) for name in body.model_fields_set - {"texts_to"}
+    }
     with runtime.current().units.begin() as uow:
+        if "texts_to" in body.model_fields_set:
+            numbers.set_texts_to(uow, access.scope, number_id, body.texts_to, access.actor)
         changed = numbers.update_number(uow, access.scope, number_id, **changes, actor=access.actor)
     return number_out(changed, access.currency)
 
@@ -188,6 +198,7 @@ def number_out(number: Number, currency: str) -> NumberOut:
         status=number.status,
         country=number.country,
         type=number.number_type,
+        texts_to=number.texts_to,
         rental_per_month=money(number.rental_micros),
         currency=currency,
         forwarding_version_id=number.forwarding_version_id,

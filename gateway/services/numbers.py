@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from billing.messages import MessageRefused, may_send
@@ -28,6 +29,7 @@ __all__ = [
     "AvailableNumber",
     "Number",
     "configure_on_carrier",
+    "e164_of",
     "get_number",
     "list_numbers",
     "order_number",
@@ -116,6 +118,11 @@ def get_number(uow: UnitOfWork, scope: Scope, did_id: uuid.UUID) -> Number:
     if found is None:
         raise NotFound("number", did_id)
     return found
+
+
+def e164_of(uow: UnitOfWork, scope: Scope, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """The numbers themselves, released ones included."""
+    return numbers.e164_of(uow.connection, scope, ids)
 
 
 def update_number(

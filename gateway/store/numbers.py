@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,6 +189,19 @@ def find(connection: Connection, scope: Scope, did_id: uuid.UUID) -> Number | No
         )
     ).first()
     return None if row is None else Number(*row)
+
+
+def e164_of(
+    connection: Connection, scope: Scope, ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, str]:
+    rows = connection.execute(
+        select(DidRow.id, DidRow.e164).where(
+            DidRow.tenant_id == scope.tenant_id,
+            DidRow.account_id == scope.account_id,
+            DidRow.id.in_(list(ids)),
+        )
+    )
+    return {row.id: row.e164 for row in rows}
 
 
 def of_account(
