@@ -27,6 +27,7 @@ def drain(tools: Work) -> int:
         carrier_deeds.handlers(units, telephony)
         | message_deeds.handlers(units, telephony, tools.runtime.links)
         | message_sweeping.handlers(units, telephony)
+        | sweeping.handlers(units, telephony)
     )
     done = deeds.work(units, "carrier", handlers)
     done += purchases.resolve_orders(units, telephony)

@@ -22,7 +22,7 @@ from gateway.store.direct import execute, statement
 # How long until the carrier is asked about a call that has not ended, and about a leg whose call
 # has. After that the sweep doubles the interval (`store.sweep`).
 FIRST_CHECK = dt.timedelta(minutes=2)
-CHECK_AFTER_END = dt.timedelta(seconds=20)
+CHECK_AFTER_END = dt.timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -92,3 +93,21 @@ def recheck_all(connection: Connection, *, at: dt.datetime) -> int:
 def oldest_check_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
     oldest: dt.datetime | None = connection.scalar(_OLDEST, {"now": now})
     return oldest
+
+
+_UNSEEN = text(
+    """
+select listed.call_sid
+  from unnest(cast(:sids as text[]), cast(:numbers as text[])) as listed(call_sid, e164)
+  join did_directory as d on d.e164 = listed.e164
+ where not exists (select 1 from call as c
+                    where c.tenant_id = d.tenant_id and c.call_sid = listed.call_sid)
+"""
+)
+
+
+def unseen(connection: Connection, called: Mapping[str, str]) -> list[str]:
+    """Of calls by CallSid with the number that was called: those to our numbers that are on
+    nobody's books."""
+    rows = connection.scalars(_UNSEEN, {"sids": list(called), "numbers": list(called.values())})
+    return list(rows)

@@ -429,3 +429,35 @@ def test_a8_a_days_requests_sent_again_change_nothing(stage: World) -> None:
     for table in tables:
         assert stage.rows(table, acme.scope) == before[table], table.__tablename__
     stage.prove_ledger()
+
+
+def test_a6_a_call_of_which_nothing_arrived_is_found_in_the_carriers_list(stage: World) -> None:
+    """Our web processes were away from its first webhook to its last callback."""
+    acme = stage.join("Acme", document=ring(FRONT_DESK))
+    stage.person(FRONT_DESK, talks=83)
+    real = stage.carrier.poster
+
+    def away(request: Request) -> Reply:
+        if "/voice" in request.url:
+            return real(request)  # the phones ring, and then the answer to it is all we lost
+        return Reply(0, error_code=11205)
+
+    stage.carrier.poster = stage.carrier.exchange.poster = away
+    stage.carrier.courier._poster = away
+    try:
+        call_sid = stage.call(acme.e164)
+    finally:
+        stage.carrier.poster = stage.carrier.exchange.poster = real
+        stage.carrier.courier._poster = real
+    with stage.units.begin() as uow:  # as if the transaction of that one had been lost as well
+        for table in ("leg", "call"):
+            uow.connection.exec_driver_sql(f"delete from {table} where call_sid = '{call_sid}'")
+    assert stage.settle() == 0
+    for _ in range(2):  # found, then asked for its legs
+        settled(stage)
+    (call,) = stage.rows(CallRow, acme.scope)
+    assert (call.call_sid, call.status, call.check_at) == (call_sid, "completed", None)
+    assert stage.balance(acme.scope) == 50_000_000 - 2 * 69_166
+    settled(stage)
+    assert stage.balance(acme.scope) == 50_000_000 - 2 * 69_166
+    stage.prove_ledger()

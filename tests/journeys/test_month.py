@@ -12,7 +12,7 @@ from world import BOTH_PHONES, MOBILE, VOICEMAIL, WAREHOUSE, Member, World, sett
 
 from gateway.sandbox.callbacks import Faults
 
-CALLS = 150
+CALLS = 100
 DAYS = 30
 SEED = 42
 AREAS = ("212", "415", "702", "907", "312")
