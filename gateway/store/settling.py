@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import dataclass
 
-from sqlalchemy import CheckConstraint, Date, ForeignKeyConstraint, Index, String
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Connection,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Currency, Micros, TenantId
+from gateway.store.base import Base, Currency, Micros, Scope, TenantId
 
 
 class SettlementDayRow(Base):
@@ -44,4 +57,91 @@ class SettlementDayRow(Base):
         CheckConstraint("state in ('due','carried','nothing','paid')", name="state"),
         CheckConstraint("billed_micros >= 0", name="billed"),
         Index("ix_settlement_day_due", "day", postgresql_where="state = 'due'"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDay:
+    """A closed day."""
+
+    day: dt.date
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    first_seq: int
+    last_seq: int
+    used_micros: int
+    carried_micros: int
+    billed_micros: int
+    state: str
+
+
+_COLUMNS = [getattr(SettlementDayRow, name) for name in StoredDay.__slots__]
+
+
+def last_of(connection: Connection, scope: Scope) -> StoredDay | None:
+    row = connection.execute(
+        select(*_COLUMNS).where(*_of(scope)).order_by(SettlementDayRow.day.desc()).limit(1)
+    ).first()
+    return None if row is None else StoredDay(*row)
+
+
+def due_of(connection: Connection, scope: Scope) -> list[StoredDay]:
+    """Days that were billed and not paid, the oldest first."""
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(*_of(scope), SettlementDayRow.state == "due")
+        .order_by(SettlementDayRow.day)
+    )
+    return [StoredDay(*row) for row in rows]
+
+
+def newest(connection: Connection, scope: Scope, *, limit: int) -> list[StoredDay]:
+    rows = connection.execute(
+        select(*_COLUMNS).where(*_of(scope)).order_by(SettlementDayRow.day.desc()).limit(limit)
+    )
+    return [StoredDay(*row) for row in rows]
+
+
+def close(
+    connection: Connection, scope: Scope, day: StoredDay, *, currency: str, now: dt.datetime
+) -> None:
+    """A day that is closed already stays as it is."""
+    values = {name: getattr(day, name) for name in StoredDay.__slots__}
+    connection.execute(
+        insert(SettlementDayRow)
+        .values(
+            tenant_id=scope.tenant_id,
+            account_id=scope.account_id,
+            currency=currency,
+            closed_at=now,
+            **values,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def mark_paid(connection: Connection, scope: Scope, day: dt.date, now: dt.datetime) -> None:
+    connection.execute(
+        update(SettlementDayRow)
+        .where(*_of(scope), SettlementDayRow.day == day, SettlementDayRow.state == "due")
+        .values(state="paid", paid_at=now)
+    )
+
+
+def accounts_due(connection: Connection, *, limit: int) -> list[Scope]:
+    """Accounts with days that were billed and not paid, the oldest day first."""
+    rows = connection.execute(
+        select(SettlementDayRow.tenant_id, SettlementDayRow.account_id)
+        .where(SettlementDayRow.state == "due")
+        .group_by(SettlementDayRow.tenant_id, SettlementDayRow.account_id)
+        .order_by(func.min(SettlementDayRow.day))
+        .limit(limit)
+    )
+    return [Scope(row.tenant_id, row.account_id) for row in rows]
+
+
+def _of(scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    return (
+        SettlementDayRow.tenant_id == scope.tenant_id,
+        SettlementDayRow.account_id == scope.account_id,
     )

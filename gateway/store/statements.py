@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Date, ForeignKeyConstraint, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    Connection,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    select,
+)
+from sqlalchemy import insert as plain_insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Currency, Key, Micros, TenantId
+from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
 
 
 class StatementRow(Base):
@@ -71,3 +84,153 @@ class StatementCounterRow(Base):
 
     tenant_id: Mapped[TenantId]
     last_number: Mapped[int]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStatement:
+    """A row, its document included."""
+
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    account_id: uuid.UUID
+    number: int
+    label: str
+    starts_on: dt.date
+    ends_on: dt.date
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    due_on: dt.date | None
+    currency: str
+    opening_micros: int
+    charges_micros: int
+    credits_micros: int
+    vat_micros: int
+    closing_micros: int
+    owed_micros: int
+    first_seq: int
+    last_seq: int
+    document: dict[str, Any]
+    issued_at: dt.datetime
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.account_id)
+
+
+_COLUMNS = [getattr(StatementRow, name) for name in StoredStatement.__slots__]
+
+
+def last_of(connection: Connection, scope: Scope) -> StoredStatement | None:
+    """The newest statement of an account."""
+    found = newest(connection, scope, before=None, limit=1)
+    return found[0] if found else None
+
+
+def newest(
+    connection: Connection, scope: Scope, *, before: int | None, limit: int
+) -> list[StoredStatement]:
+    """Newest first; `before` is a number."""
+    query = (
+        select(*_COLUMNS)
+        .where(
+            StatementRow.tenant_id == scope.tenant_id, StatementRow.account_id == scope.account_id
+        )
+        .order_by(StatementRow.starts_on.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(StatementRow.number < before)
+    return [StoredStatement(*row) for row in connection.execute(query)]
+
+
+def find(connection: Connection, scope: Scope, statement_id: uuid.UUID) -> StoredStatement | None:
+    row = connection.execute(
+        select(*_COLUMNS).where(
+            StatementRow.tenant_id == scope.tenant_id,
+            StatementRow.account_id == scope.account_id,
+            StatementRow.id == statement_id,
+        )
+    ).first()
+    return None if row is None else StoredStatement(*row)
+
+
+def with_labels(connection: Connection, labels: Collection[str]) -> list[StoredStatement]:
+    """Of all tenants: whose number somebody wrote on a transfer."""
+    rows = connection.execute(
+        select(*_COLUMNS).where(StatementRow.label.in_(list(labels))).order_by(StatementRow.id)
+    )
+    return [StoredStatement(*row) for row in rows]
+
+
+def owing(connection: Connection, scope: Scope, *, limit: int) -> list[StoredStatement]:
+    """The newest statements that asked for something, the oldest of them first."""
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(
+            StatementRow.tenant_id == scope.tenant_id,
+            StatementRow.account_id == scope.account_id,
+            StatementRow.owed_micros > 0,
+            StatementRow.due_on.is_not(None),
+        )
+        .order_by(StatementRow.starts_on.desc())
+        .limit(limit)
+    )
+    return [StoredStatement(*row) for row in rows][::-1]
+
+
+def take_number(connection: Connection, tenant_id: uuid.UUID) -> int:
+    """The next number of the tenant; its row stays locked until the transaction ends, so that a
+    number is given for a statement or not at all."""
+    number: int = connection.execute(
+        insert(StatementCounterRow)
+        .values(tenant_id=tenant_id, last_number=1)
+        .on_conflict_do_update(
+            index_elements=["tenant_id"],
+            set_={"last_number": StatementCounterRow.last_number + 1},
+        )
+        .returning(StatementCounterRow.last_number)
+    ).scalar_one()
+    return number
+
+
+def add(connection: Connection, statement: StoredStatement) -> None:
+    connection.execute(
+        plain_insert(StatementRow).values(
+            {name: getattr(statement, name) for name in StoredStatement.__slots__}
+        )
+    )
+
+
+def find_file(
+    connection: Connection, tenant_id: uuid.UUID, statement_id: uuid.UUID, media_type: str
+) -> bytes | None:
+    found = connection.scalar(
+        select(StatementFileRow.content).where(
+            StatementFileRow.tenant_id == tenant_id,
+            StatementFileRow.statement_id == statement_id,
+            StatementFileRow.media_type == media_type,
+        )
+    )
+    return None if found is None else bytes(found)
+
+
+def keep_file(
+    connection: Connection,
+    tenant_id: uuid.UUID,
+    statement_id: uuid.UUID,
+    media_type: str,
+    content: bytes,
+    now: dt.datetime,
+) -> None:
+    """Of two that made it at once, the first counts."""
+    connection.execute(
+        insert(StatementFileRow)
+        .values(
+            tenant_id=tenant_id,
+            statement_id=statement_id,
+            media_type=media_type,
+            content=content,
+            made_at=now,
+        )
+        .on_conflict_do_nothing()
+    )

