@@ -39,6 +39,8 @@ class LegRow(Base):
     rate_label: Mapped[str | None]
     charge_micros: Mapped[Micros | None]
     cost_micros: Mapped[Micros | None]  # what the carrier takes for it: whole started minutes
+    # The plan version that a later re-rating priced it by; None: the one its call began with.
+    repriced_version_id: Mapped[uuid.UUID | None]
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Connection,
     ForeignKey,
+    Index,
     Select,
     String,
     UniqueConstraint,
@@ -47,6 +48,34 @@ class PlanVersionRow(Base):
     published_by: Mapped[str]
 
     __table_args__ = (UniqueConstraint("plan_id", "version"),)
+
+
+class PlanPublicationRow(Base):
+    """A document that becomes the next version of its plan on a date; checked when it was saved.
+
+    Until then it may be called off; the clock publishes it, once.
+    """
+
+    __tablename__ = "plan_publication"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    code: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(8))  # as of a plan
+    document: Mapped[dict[str, Any]]
+    from_at: Mapped[dt.datetime]
+    moves_accounts: Mapped[bool]  # those on an older version of the plan move along
+    state: Mapped[str] = mapped_column(String(12))  # waiting, published, canceled
+    created_at: Mapped[dt.datetime]
+    created_by: Mapped[str]
+    decided_at: Mapped[dt.datetime | None]
+    decided_by: Mapped[str | None]
+    plan_version_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("plan_version.id"))
+
+    __table_args__ = (
+        CheckConstraint("kind in ('retail','carrier')", name="kind"),
+        CheckConstraint("state in ('waiting','published','canceled')", name="state"),
+        Index("ix_plan_publication_due", "from_at", postgresql_where="state = 'waiting'"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

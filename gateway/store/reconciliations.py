@@ -25,6 +25,28 @@ class ReconciliationRow(Base):
     healed: Mapped[int]
 
 
+class CarrierLegRow(Base):
+    """A call or leg as the carrier's own records tell it; kept for some weeks, then dropped.
+
+    Global: whose it is follows from the number that was called.
+    """
+
+    __tablename__ = "carrier_leg"
+
+    sid: Mapped[str] = mapped_column(String(34), primary_key=True)
+    day: Mapped[dt.date] = mapped_column(Date)  # UTC, of its start by the carrier's clock
+    parent_sid: Mapped[str | None] = mapped_column(String(34))
+    from_address: Mapped[str]
+    to_address: Mapped[str]
+    status: Mapped[str] = mapped_column(String(16))
+    started_at: Mapped[dt.datetime | None]
+    ended_at: Mapped[dt.datetime | None]
+    talk_seconds: Mapped[int | None]
+    price_micros: Mapped[int | None]  # what it takes, positive; comes late
+
+    __table_args__ = (Index("ix_carrier_leg_day", "day"),)
+
+
 class DriftRow(Base):
     """One difference; found again the next night it is the same row."""
 

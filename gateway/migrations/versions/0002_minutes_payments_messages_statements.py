@@ -661,6 +661,54 @@ def upgrade() -> None:
         unique=True,
         postgresql_where="ended_at is null",
     )
+    op.create_table(
+        "carrier_leg",
+        sa.Column("sid", sa.String(length=34), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("parent_sid", sa.String(length=34), nullable=True),
+        sa.Column("from_address", sa.Text(), nullable=False),
+        sa.Column("to_address", sa.Text(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("talk_seconds", sa.BigInteger(), nullable=True),
+        sa.Column("price_micros", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("sid", name=op.f("pk_carrier_leg")),
+    )
+    op.create_index("ix_carrier_leg_day", "carrier_leg", ["day"], unique=False)
+    op.create_table(
+        "plan_publication",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("from_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("moves_accounts", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decided_by", sa.Text(), nullable=True),
+        sa.Column("plan_version_id", sa.UUID(), nullable=True),
+        sa.CheckConstraint("kind in ('retail','carrier')", name=op.f("ck_plan_publication_kind")),
+        sa.CheckConstraint(
+            "state in ('waiting','published','canceled')", name=op.f("ck_plan_publication_state")
+        ),
+        sa.ForeignKeyConstraint(
+            ["plan_version_id"],
+            ["plan_version.id"],
+            name=op.f("fk_plan_publication_plan_version_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_plan_publication")),
+    )
+    op.create_index(
+        "ix_plan_publication_due",
+        "plan_publication",
+        ["from_at"],
+        unique=False,
+        postgresql_where="state = 'waiting'",
+    )
+    op.add_column("leg", sa.Column("repriced_version_id", sa.UUID(), nullable=True))
     op.add_column("account", sa.Column("legal_name", sa.Text(), server_default="", nullable=False))
     op.add_column("account", sa.Column("address", sa.Text(), server_default="", nullable=False))
     op.add_column("account", sa.Column("vat_id", sa.Text(), server_default="", nullable=False))
@@ -744,6 +792,9 @@ def downgrade() -> None:
     op.drop_column("account", "vat_id")
     op.drop_column("account", "address")
     op.drop_column("account", "legal_name")
+    op.drop_column("leg", "repriced_version_id")
+    op.drop_table("plan_publication")
+    op.drop_table("carrier_leg")
     op.drop_index(
         "uq_subscription_open", table_name="subscription", postgresql_where="ended_at is null"
     )
