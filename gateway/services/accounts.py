@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from phonenumbers import country_code_for_region
 
-from gateway.services import audit, plans
+from gateway.services import audit, plans, renewals
 from gateway.services.errors import FieldError, Invalid, NotFound
 from gateway.services.plans import PlanVersion
 from gateway.store import accounts, ledger
@@ -91,6 +91,7 @@ def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
         settings={},
     )
     audit.note(uow, scope, actor, "account.created", id, name=new.name, plan=version.plan_code)
+    renewals.begin(uow, scope)
     return get_account(uow, scope)
 
 
@@ -129,11 +130,10 @@ def update_account(
     account = get_account(uow, scope)
     errors: list[FieldError] = []
     values: dict[str, Any] = {}
+    moves_to: PlanVersion | None = None
     for name, value in changes.items():
         if name == "plan_code":
-            version = _version_on_sale(uow, str(value), account.currency, errors)
-            if version is not None:
-                values["plan_version_id"] = version.id
+            moves_to = _version_on_sale(uow, str(value), account.currency, errors)
             continue
         complaint = _complaint(name, value)
         if complaint is not None:
@@ -142,8 +142,11 @@ def update_account(
             values[name] = _stored(name, value)
     if errors:
         raise Invalid(errors)
+    if moves_to is not None:
+        renewals.change_plan(uow, scope, moves_to, actor)
     if values:
         accounts.change(uow.connection, scope, values)
+    if values or moves_to is not None:
         audit.note(
             uow,
             scope,

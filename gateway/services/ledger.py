@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -27,7 +27,7 @@ from billing.money import format_amount
 from gateway.metrics import BALANCE_CROSSINGS
 from gateway.services import audit, plans
 from gateway.services.errors import Invalid, NotFound
-from gateway.store import ledger, outbox, suspension, topups
+from gateway.store import ledger, outbox, renewals, suspension, topups
 from gateway.store.base import Scope, new_id
 from gateway.store.ledger import LockedBooks
 from gateway.uow import UnitOfWork
@@ -43,6 +43,16 @@ class Books:
     locked: LockedBooks
     balance_micros: int
     postings: list[Posting] = field(default_factory=list)
+    hold_changed: bool = False
+
+    def hold(self, why: str | None) -> bool:
+        """Keep service back whatever the balance ("renewal", "access"), or let it go; takes effect
+        when the books are written. True where that is new."""
+        if why == self.locked.held:
+            return False
+        self.locked = replace(self.locked, held=why)
+        self.hold_changed = True
+        return True
 
     @property
     def currency(self) -> str:
@@ -75,15 +85,16 @@ def write(uow: UnitOfWork, *opened: Books) -> None:
     """
     seq, link = opened[0].locked.seq, opened[0].locked.hash
     for open_books in opened:
-        if not open_books.postings:
+        if open_books.postings:
+            seq, link = ledger.append(
+                uow.connection,
+                open_books.scope.tenant_id,
+                open_books.postings,
+                after_seq=seq,
+                after_hash=link,
+            )
+        elif not open_books.hold_changed:
             continue
-        seq, link = ledger.append(
-            uow.connection,
-            open_books.scope.tenant_id,
-            open_books.postings,
-            after_seq=seq,
-            after_hash=link,
-        )
         settle_service(
             uow,
             open_books.scope,
@@ -107,6 +118,8 @@ def settle_service(
         _announce(uow, scope, "low_balance", last_seq, balance_micros, locked.currency)
     if locked.status == AccountStatus.CLOSED:
         return
+    if locked.held is not None and balance_micros > locked.balance_micros:
+        renewals.wake(uow.connection, scope, now=uow.now)
     plan = plans.plan_version(uow.connection, locked.plan_version_id).plan
     status = lifecycle.service_status(balance_micros, plan)
     if locked.held is not None:

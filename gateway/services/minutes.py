@@ -25,7 +25,7 @@ from gateway.store.buckets import StoredBucket
 from gateway.store.ledger import LockedBooks
 from gateway.uow import UnitOfWork
 
-__all__ = ["Minutes", "bucket_account", "bucket_of", "open_minutes"]
+__all__ = ["Minutes", "RenewFirst", "bucket_account", "bucket_of", "open_minutes"]
 
 
 @dataclass(slots=True)
@@ -81,8 +81,19 @@ class Minutes:
         return lines
 
 
+class RenewFirst(Exception):
+    """A bucket ended and nobody has looked yet at what follows it: settle after that."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(f"{scope.account_id} has a period of minutes to renew")
+        self.scope = scope
+
+
 def open_minutes(uow: UnitOfWork, scope: Scope, locked: LockedBooks) -> Minutes:
-    """Read under the lock; a sub-account that ever shared its agency's billing sees its buckets."""
+    """Read under the lock; a sub-account that ever shared its agency's billing sees its buckets.
+
+    Raises `RenewFirst`: a leg across the end of a period finds the next one there.
+    """
     changes: tuple[BillingChange, ...] = ()
     owners = [scope.account_id]
     if locked.parent_id is not None:
@@ -90,6 +101,9 @@ def open_minutes(uow: UnitOfWork, scope: Scope, locked: LockedBooks) -> Minutes:
         if any(change.shared for change in changes):
             owners.append(locked.parent_id)
     found = buckets.open_of(uow.connection, scope.tenant_id, owners)
+    for stored in found:
+        if stored.ends_at <= uow.now and stored.is_unattended:
+            raise RenewFirst(Scope(scope.tenant_id, stored.account_id))
     return Minutes(
         scope,
         locked.parent_id,

@@ -13,7 +13,7 @@ from billing.money import format_amount
 from billing.purchases import Package, Purchaser, PurchaseRefused, may_buy
 from billing.purchases import undo_stop as billing_undo_stop
 from billing.terms import PackageOffer
-from gateway.services import accounts, audit, ledger, plans
+from gateway.services import audit, ledger, plans
 from gateway.services.errors import BalanceTooLow, Conflict, Forbidden, Invalid, NotFound
 from gateway.services.ledger import Books
 from gateway.services.pages import (
@@ -85,7 +85,9 @@ class PackageView:
 
 def offers(uow: UnitOfWork, scope: Scope) -> tuple[Offer, ...]:
     """What the plan of the account sells, the smallest first; empty where it sells none."""
-    account = accounts.get_account(uow, scope)
+    account = account_store.find(uow.connection, scope)
+    if account is None:
+        raise NotFound("account", scope.account_id)
     version = plans.plan_version(uow.connection, account.plan_version_id)
     sold = sorted(version.plan.terms.packages, key=lambda o: (o.number_type, o.minutes, o.code))
     return tuple(Offer(terms, version.plan.currency, version.id) for terms in sold)

@@ -8,12 +8,11 @@ at the carrier (RELIABILITY R8, F4). Nothing is ever bought twice to find out.
 import datetime as dt
 import uuid
 
-from billing.ledger import rental_posting
 from billing.money import format_amount
 from billing.tariffs import Plan
 from gateway.links import PublicLinks
 from gateway.providers.telephony import CarrierNumber, OutcomeUnknown, ProviderError, Telephony
-from gateway.services import accounts, audit, ledger, plans
+from gateway.services import accounts, audit, ledger, plans, rentals
 from gateway.services.accounts import Account
 from gateway.services.errors import (
     BalanceTooLow,
@@ -27,6 +26,7 @@ from gateway.services.errors import (
     ServiceError,
 )
 from gateway.store import numbers
+from gateway.store import rentals as rental_store
 from gateway.store.base import Scope, new_id
 from gateway.store.ledger import lock_books
 from gateway.store.numbers import Number, NumberOrder
@@ -35,7 +35,6 @@ from routing.numbering import InvalidNumber, number_type, parse_e164, pretty, re
 
 LABEL_LENGTH_MAX = 80
 KEY_LENGTH_MAX = 200
-RENT_OF_FIRST_MONTH = 1
 # Longer than any request to the carrier can last, all its retries included.
 ORDER_STALE_AFTER = dt.timedelta(minutes=2)
 # A carrier that has not heard of the order by then never will: it was not bought.
@@ -152,10 +151,14 @@ def _intend(
 def _check_purchase(uow: UnitOfWork, account: Account, order: NumberOrder) -> None:
     if account.status != "active":
         raise Forbidden("The account is suspended: top up first, then buy numbers.")
-    plan = plans.plan_version(uow.connection, account.plan_version_id).plan
+    version = plans.plan_version(uow.connection, account.plan_version_id)
+    plan = version.plan
     rental = _rental(plan, order.e164)
     if rental is None:
         raise Invalid.at("/phone_number", for_sale(plan, region_of(order.e164) or ""))
+    _check_entitlement(uow, order.scope, plan)
+    if rentals.free_until(uow, order.scope, version, order.e164, account.time_zone):
+        rental = 0
     if numbers.owner_of(uow.connection, order.e164) is not None:
         raise Conflict(f"{pretty(order.e164)} is in use already: choose another one.")
     promised = sum(
@@ -171,6 +174,16 @@ def _check_purchase(uow: UnitOfWork, account: Account, order: NumberOrder) -> No
             needed_micros=rental,
             balance_micros=free,
         )
+
+
+def _check_entitlement(uow: UnitOfWork, scope: Scope, plan: Plan) -> None:
+    """The numbers that the plan entitles to, orders that are under way included (S4-12)."""
+    most = plan.terms.entitlements.numbers
+    if most is None:
+        return
+    kept = len(rental_store.kept(uow.connection, scope))
+    if kept + len(numbers.open_orders(uow.connection, scope)) > most:
+        raise Forbidden(f"Your plan includes {most} numbers: upgrade it to have more.")
 
 
 def _ask_for(telephony: Telephony, order: NumberOrder) -> CarrierNumber | None:
@@ -224,6 +237,8 @@ def _adopt(uow: UnitOfWork, order: NumberOrder, bought: CarrierNumber) -> Number
             return _bought(uow, current)
         version = plans.plan_version(uow.connection, opened.locked.plan_version_id)
         rental = _rental(version.plan, bought.e164) or 0
+        zone = opened.locked.time_zone
+        free_until = rentals.free_until(uow, order.scope, version, bought.e164, zone)
         did_id = new_id()
         numbers.add(
             uow.connection,
@@ -244,20 +259,8 @@ def _adopt(uow: UnitOfWork, order: NumberOrder, bought: CarrierNumber) -> Number
             released_at=None,
         )
         numbers.close_order(uow.connection, order, "bought", now=uow.now, did_id=did_id)
-        if rental:
-            opened.post(
-                lambda balance: rental_posting(
-                    did_id,
-                    RENT_OF_FIRST_MONTH,
-                    amount=rental,
-                    unit=opened.currency,
-                    at=uow.now,
-                    account_id=order.account_id,
-                    balance_before=balance,
-                    description=f"Rent of {pretty(bought.e164)}, first month",
-                    plan_version_id=version.id,
-                )
-            )
+        rentals.begin(uow, opened, did_id, free_until)
+        rentals.renew(uow, opened)
     audit.note(
         uow,
         order.scope,

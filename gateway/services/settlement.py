@@ -23,9 +23,9 @@ from billing.rates import LegKind, TargetKind
 from billing.rating import RatedLeg, carrier_cost, rate_leg
 from billing.tariffs import Plan
 from gateway.metrics import LEGS_SETTLED
-from gateway.services import audit, ledger, minutes, plans
+from gateway.services import audit, ledger, minutes, plans, renewals
 from gateway.services.ledger import Books
-from gateway.services.minutes import Minutes
+from gateway.services.minutes import Minutes, RenewFirst
 from gateway.services.plans import PlanVersion
 from gateway.store import ledger as ledger_store
 from gateway.store import settlement
@@ -104,7 +104,11 @@ def _drain_account(
 ) -> int:
     total = 0
     while True:
-        settled = units.retrying(lambda uow: settle_account(uow, scope, carrier))
+        try:
+            settled = units.retrying(lambda uow: settle_account(uow, scope, carrier))
+        except RenewFirst as due:
+            renewals.renew_account(units, due.scope)
+            continue
         total += settled
         if settled < LEGS_PER_TRANSACTION or not goes_on():
             return total

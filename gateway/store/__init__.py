@@ -28,6 +28,7 @@ from gateway.store import (  # noqa: F401  the tables register themselves
     outbox,
     packages,
     payment_methods,
+    plan_changes,
     plans,
     receipts,
     recharge,

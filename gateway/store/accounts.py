@@ -115,10 +115,34 @@ class Account:
     plan_version: int
     payment_notice: str | None
     balance_micros: int
+    draws_minutes: bool
+    held: str | None
 
     @property
     def scope(self) -> Scope:
         return Scope(self.tenant_id, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class TaxFacts:
+    """What decides how an account is taxed, now."""
+
+    country: str
+    time_zone: str
+    vat_id: str
+    business_id_checked: bool
+
+
+def tax_facts(connection: Connection, scope: Scope) -> TaxFacts:
+    row = connection.execute(
+        select(
+            AccountRow.country,
+            AccountRow.time_zone,
+            AccountRow.vat_id,
+            AccountRow.vat_id_checked_at.is_not(None) & (AccountRow.vat_id != ""),
+        ).where(AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id)
+    ).one()
+    return TaxFacts(*row)
 
 
 def add(connection: Connection, **values: Any) -> None:
@@ -195,6 +219,8 @@ def _accounts() -> Select[*tuple[Any, ...]]:
             PlanVersionRow.version,
             row.payment_notice,
             LedgerAccountRow.balance_micros,
+            row.draws_minutes,
+            row.held,
         )
         .join(PlanVersionRow, PlanVersionRow.id == row.plan_version_id)
         .join(PlanRow, PlanRow.id == PlanVersionRow.plan_id)

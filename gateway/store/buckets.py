@@ -72,13 +72,19 @@ class StoredBucket:
     upgrade: int
     starts_at: dt.datetime
     ends_at: dt.datetime
+    look_at: dt.datetime
     closed_at: dt.datetime | None
     remaining_seconds: int
+
+    @property
+    def is_unattended(self) -> bool:
+        """Its end was not looked at yet: what follows it may be missing still."""
+        return self.closed_at is None and self.look_at == self.ends_at
 
 
 _COLUMNS = """
 select b.id, b.account_id, b.kind, b.package_id, b.offer_code, b.plan_version_id, b.n, b.upgrade,
-       b.starts_at, b.ends_at, b.closed_at, coalesce(w.balance_micros, 0)
+       b.starts_at, b.ends_at, b.look_at, b.closed_at, coalesce(w.balance_micros, 0)
   from bucket as b
   left join ledger_account as w on w.tenant_id = b.tenant_id and w.unit = 'SECONDS'
                                and w.name = b.kind || ':' || replace(b.id::text, '-', '')
@@ -142,6 +148,23 @@ def of_cycle(connection: Connection, scope: Scope, n: int) -> list[StoredBucket]
         _OF_CYCLE, {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "n": n}
     )
     return [StoredBucket(*row) for row in rows]
+
+
+_LAST_POOL = text(
+    _COLUMNS
+    + """
+ where b.tenant_id = :tenant_id and b.account_id = :account_id and b.kind = 'pool'
+ order by b.n desc, b.upgrade desc limit 1
+"""
+)
+
+
+def last_pool(connection: Connection, scope: Scope) -> StoredBucket | None:
+    """The newest grant of an account's pool."""
+    row = connection.execute(
+        _LAST_POOL, {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
+    ).first()
+    return None if row is None else StoredBucket(*row)
 
 
 _OF_IDS = text(

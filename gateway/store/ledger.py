@@ -119,6 +119,10 @@ class LockedBooks:
     parent_id: uuid.UUID | None
     draws_minutes: bool  # else there is no bucket to look for
     held: str | None  # service waits for something else than the balance
+    recharge_below_micros: int | None
+    alert_low_micros: int | None  # see `gateway.services.alerts`
+    alert_high_micros: int | None
+    alerts_minutes: bool
     balance_micros: int
     seq: int
     hash: bytes
@@ -126,7 +130,8 @@ class LockedBooks:
 
 _LOCK = """
 select a.status, a.currency, a.plan_version_id, a.time_zone, a.low_balance_micros, a.parent_id,
-       a.draws_minutes, a.held, w.balance_micros, h.seq, h.hash
+       a.draws_minutes, a.held, a.recharge_below_micros, a.alert_low_micros, a.alert_high_micros,
+       a.alerts_minutes, w.balance_micros, h.seq, h.hash
   from account as a
   join ledger_account as w on w.tenant_id = a.tenant_id and w.unit = a.currency
                           and w.name = :wallet

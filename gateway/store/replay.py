@@ -47,13 +47,11 @@ class SettledLeg(NamedTuple):
     bridged_seconds: int
 
 
-# Along ix_call_account_started, then the legs of each call; the window function sees one call.
-_LEGS = text(
-    """
+_SELECT = """
 select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.talk_seconds,
        l.ring_seconds, l.answered_at, l.ended_at, l.settled_at, l.billed_seconds, l.rate_micros,
-       l.charge_micros, l.cost_micros, c.started_at, c.did_id, c.source, c.plan_version_id,
-       d.country, d.number_type, d.e164,
+       l.charge_micros, l.cost_micros, c.started_at, c.did_id, c.source,
+       coalesce(l.repriced_version_id, c.plan_version_id), d.country, d.number_type, d.e164,
        case when l.kind = 'inbound' and l.talk_seconds > 0 then coalesce((
          select sum(o.talk_seconds) from leg as o
            left join receipt as r on r.tenant_id = o.tenant_id and r.id = o.end_receipt_id
@@ -63,9 +61,15 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
   join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
                and l.settled_at is not null
   join did as d on d.tenant_id = c.tenant_id and d.id = c.did_id
+"""
+# Along ix_call_account_started, then the legs of each call.
+_LEGS = text(
+    _SELECT
+    + """
  where c.tenant_id = :tenant_id and c.account_id = :account_id
    and c.started_at >= :since and c.started_at < :until
-   and (cast(:version as uuid) is null or c.plan_version_id = :version)
+   and (cast(:version as uuid) is null
+        or coalesce(l.repriced_version_id, c.plan_version_id) = :version)
  order by c.started_at, c.call_sid, l.leg_sid
 """
 )
@@ -80,7 +84,7 @@ def settled_legs(
     version_id: uuid.UUID | None = None,
 ) -> Iterator[SettledLeg]:
     """Legs of the calls that started in a period, streamed in the order of their calls; with
-    `version_id` only those of calls that began under that plan version."""
+    `version_id` only those that were last priced by that plan version."""
     with connection.execute(
         _LEGS,
         {
@@ -95,11 +99,35 @@ def settled_legs(
         yield from map(SettledLeg._make, rows)
 
 
+_LEGS_NAMED = text(
+    _SELECT
+    + """
+ where l.tenant_id = :tenant_id and l.account_id = :account_id
+   and l.leg_sid = any(cast(:leg_sids as text[]))
+ order by l.ended_at, l.leg_sid
+"""
+)
+
+
+def legs_named(connection: Connection, scope: Scope, leg_sids: Collection[str]) -> list[SettledLeg]:
+    """The same of certain legs, in the order in which they ended."""
+    rows = connection.execute(
+        _LEGS_NAMED,
+        {
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "leg_sids": list(leg_sids),
+        },
+    )
+    return list(map(SettledLeg._make, rows))
+
+
 _VERSIONS = text(
     """
-select distinct plan_version_id from call
- where tenant_id = :tenant_id and account_id = :account_id
-   and started_at >= :since and started_at < :until
+select distinct coalesce(l.repriced_version_id, c.plan_version_id)
+  from call as c join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
+ where c.tenant_id = :tenant_id and c.account_id = :account_id
+   and c.started_at >= :since and c.started_at < :until
 """
 )
 
@@ -107,7 +135,7 @@ select distinct plan_version_id from call
 def versions_used(
     connection: Connection, scope: Scope, *, since: dt.datetime, until: dt.datetime
 ) -> frozenset[uuid.UUID]:
-    """The plan versions under which the calls of a period began."""
+    """The plan versions by which the legs of a period were priced last."""
     return frozenset(
         connection.scalars(
             _VERSIONS,
@@ -207,7 +235,7 @@ with moved as (
    group by side.name
 )
 select b.id, b.account_id, b.kind, b.package_id, b.offer_code, b.plan_version_id, b.n, b.upgrade,
-       b.starts_at, b.ends_at, b.closed_at,
+       b.starts_at, b.ends_at, b.look_at, b.closed_at,
        coalesce(w.balance_micros, 0) - coalesce(m.amount, 0),
        exists (select 1 from posting as i where i.tenant_id = b.tenant_id
                   and i.key = 'issue:' || b.id and i.seq < :first)

@@ -1,14 +1,26 @@
-"""Access by month or year, and changes of plan: both effective-dated."""
+"""Access by month or year."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKeyConstraint, Index, String
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    Date,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Key, Micros, TenantId
+from gateway.store.base import Base, Key, Micros, Scope, TenantId
 
 
 class SubscriptionRow(Base):
@@ -52,30 +64,85 @@ class SubscriptionRow(Base):
     )
 
 
-class PlanChangeRow(Base):
-    """An account moves to another plan version from an instant on; asked for, then decided."""
+@dataclass(frozen=True, slots=True)
+class StoredSubscription:
+    """The access of an account; `n` is the last term that was posted, -1 before the first."""
 
-    __tablename__ = "plan_change"
+    tenant_id: uuid.UUID
+    id: uuid.UUID
+    account_id: uuid.UUID
+    plan_version_id: uuid.UUID
+    term: str
+    fee_micros: int
+    time_zone: str
+    anchor_on: dt.date
+    n: int
+    ends_at: dt.datetime
+    due_at: dt.datetime
+    renews: bool
+    canceled_at: dt.datetime | None
+    canceled_by: str | None
+    cancel_effect: str | None
+    ended_at: dt.datetime | None
+    created_at: dt.datetime
 
-    tenant_id: Mapped[TenantId]
-    id: Mapped[Key]
-    account_id: Mapped[uuid.UUID]
-    plan_version_id: Mapped[uuid.UUID]
-    effective_at: Mapped[dt.datetime]
-    state: Mapped[str] = mapped_column(String(12))  # requested, scheduled, applied, canceled
-    requested_by: Mapped[str]
-    decided_by: Mapped[str | None]
-    note: Mapped[str]
-    created_at: Mapped[dt.datetime]
-    decided_at: Mapped[dt.datetime | None]
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.account_id)
 
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "account_id"],
-            ["account.tenant_id", "account.id"],
-            name="fk_plan_change_account",
-        ),
-        CheckConstraint("state in ('requested','scheduled','applied','canceled')", name="state"),
-        Index("ix_plan_change_account", "tenant_id", "account_id", "id"),
-        Index("ix_plan_change_due", "effective_at", postgresql_where="state = 'scheduled'"),
+    @property
+    def waits(self) -> bool:
+        """A fee is not covered by the balance yet."""
+        return self.ended_at is None and self.canceled_at is None and self.due_at > self.ends_at
+
+
+_SUBSCRIPTIONS = select(
+    *(getattr(SubscriptionRow, name) for name in StoredSubscription.__dataclass_fields__)
+)
+
+
+def add(connection: Connection, subscription: StoredSubscription) -> None:
+    connection.execute(
+        insert(SubscriptionRow).values(
+            {name: getattr(subscription, name) for name in StoredSubscription.__dataclass_fields__}
+        )
+    )
+
+
+def open_of(connection: Connection, scope: Scope) -> StoredSubscription | None:
+    """The one that has not ended; an account has one at the most."""
+    row = connection.execute(
+        _SUBSCRIPTIONS.where(
+            SubscriptionRow.tenant_id == scope.tenant_id,
+            SubscriptionRow.account_id == scope.account_id,
+            SubscriptionRow.ended_at.is_(None),
+        )
+    ).first()
+    return None if row is None else StoredSubscription(*row)
+
+
+def last_of(connection: Connection, scope: Scope) -> StoredSubscription | None:
+    """The newest, ended or not."""
+    row = connection.execute(
+        _SUBSCRIPTIONS.where(
+            SubscriptionRow.tenant_id == scope.tenant_id,
+            SubscriptionRow.account_id == scope.account_id,
+        )
+        .order_by(SubscriptionRow.created_at.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else StoredSubscription(*row)
+
+
+def change(
+    connection: Connection, scope: Scope, subscription_id: uuid.UUID, values: dict[str, Any]
+) -> None:
+    connection.execute(
+        update(SubscriptionRow)
+        .where(
+            SubscriptionRow.tenant_id == scope.tenant_id,
+            SubscriptionRow.account_id == scope.account_id,
+            SubscriptionRow.id == subscription_id,
+        )
+        .values(**values)
     )

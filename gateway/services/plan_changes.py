@@ -1,0 +1,263 @@
+"""Moving to another plan: previewed, asked for, decided by staff, applied on its day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass, replace
+from typing import cast
+
+from billing.calendar import local_date, period
+from billing.fees import plan_change_posting
+from billing.subscriptions import ChangePreview, TermNotOffered, preview_change
+from billing.terms import Term
+from gateway.services import audit, ledger, plans, pools, subscriptions
+from gateway.services.errors import Conflict, Invalid, NotFound
+from gateway.services.ledger import Books
+from gateway.services.plans import PlanVersion
+from gateway.store import accounts as account_store
+from gateway.store import plan_changes as store
+from gateway.store import rentals
+from gateway.store import subscriptions as subscription_store
+from gateway.store.base import Scope, new_id
+from gateway.store.plan_changes import PlanChange
+from gateway.uow import UnitOfWork
+
+NOTE_LENGTH_MAX = 500
+LISTED_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change would cost and give if it took effect now."""
+
+    current: PlanVersion
+    wanted: PlanVersion
+    change: ChangePreview
+
+
+def preview(uow: UnitOfWork, scope: Scope, plan_code: str) -> Preview:
+    """By the terms of the new plan; nothing is changed."""
+    account = account_store.find(uow.connection, scope)
+    if account is None:
+        raise NotFound("account", scope.account_id)
+    current = plans.plan_version(uow.connection, account.plan_version_id)
+    wanted = on_sale(uow, plan_code, account.currency)
+    return Preview(current, wanted, _preview(uow, scope, account.time_zone, current, wanted))
+
+
+def on_sale(uow: UnitOfWork, plan_code: str, currency: str) -> PlanVersion:
+    """The newest version of a plan that an account of that currency may have."""
+    try:
+        version = plans.get_plan(uow, plan_code)
+    except NotFound:
+        version = None
+    if version is None or version.kind != "retail" or version.plan.currency != currency:
+        codes = ", ".join(p.plan_code for p in plans.list_plans(uow) if p.plan.currency == currency)
+        raise Invalid.at("/plan", f"write one of: {codes}")
+    return version
+
+
+def _preview(
+    uow: UnitOfWork, scope: Scope, zone: str, current: PlanVersion, wanted: PlanVersion
+) -> ChangePreview:
+    """Without access yet, the first term of the new plan begins with the change."""
+    today = local_date(uow.now, zone)
+    stored = subscription_store.open_of(uow.connection, scope)
+    term: Term = "month" if stored is None else cast(Term, stored.term)
+    running = (
+        period(today, 0, zone)
+        if stored is None
+        else subscriptions.subscription_of(stored).current_period(uow.now)
+    )
+    cycle = pools.cycle_of(wanted, zone, uow.now)
+    try:
+        found = preview_change(
+            current.plan,
+            wanted.plan,
+            term_period=running,
+            cycle=cycle,
+            on=today,
+            term=term,
+            granted_seconds=pools.upgrade_grants(uow, scope, cycle),
+        )
+    except TermNotOffered as refusal:
+        raise Invalid.at("/plan", f"{refusal}: choose another plan") from None
+    if stored is not None:
+        return found
+    fee = found.next_fee_micros
+    return replace(found, fee_micros=fee, formula=str(fee), days_left=running.days)
+
+
+def request(
+    uow: UnitOfWork, scope: Scope, plan_code: str, actor: str, note: str = ""
+) -> PlanChange:
+    """An owner asks (S3-03); staff decides. The same wish again is the first one."""
+    if len(note) > NOTE_LENGTH_MAX:
+        raise Invalid.at("/note", f"use at most {NOTE_LENGTH_MAX} characters")
+    with ledger.books(uow, scope) as opened:
+        version = on_sale(uow, plan_code, opened.currency)
+        first = store.open_of(uow.connection, scope)
+        if first is not None and first.plan_version_id == version.id:
+            return first
+        if first is not None:
+            raise Conflict("A change of plan is under way: take it back first.")
+        if version.id == opened.locked.plan_version_id:
+            raise Conflict("That is the plan you have.")
+        change = PlanChange(
+            tenant_id=scope.tenant_id,
+            id=new_id(),
+            account_id=scope.account_id,
+            plan_version_id=version.id,
+            effective_at=uow.now,
+            state="requested",
+            requested_by=actor,
+            decided_by=None,
+            note=note.strip(),
+            created_at=uow.now,
+            decided_at=None,
+        )
+        store.add(uow.connection, change)
+    audit.note(uow, scope, actor, "plan_change.requested", change.id, plan=plan_code)
+    return change
+
+
+def schedule(
+    uow: UnitOfWork,
+    scope: Scope,
+    change_id: uuid.UUID,
+    effective_at: dt.datetime | None,
+    actor: str,
+) -> PlanChange:
+    """Staff agrees; None or a past instant means at once (the next look of the clock)."""
+    with ledger.books(uow, scope):
+        _undecided(uow, scope, change_id, ("requested", "scheduled"))
+        at = max(uow.now, effective_at or uow.now)
+        _decide(uow, scope, change_id, "scheduled", actor, effective_at=at)
+    audit.note(uow, scope, actor, "plan_change.scheduled", change_id, effective_at=at.isoformat())
+    return get(uow, scope, change_id)
+
+
+def cancel(uow: UnitOfWork, scope: Scope, change_id: uuid.UUID, actor: str) -> PlanChange:
+    """Turned down by staff, or taken back by who asked."""
+    with ledger.books(uow, scope):
+        _undecided(uow, scope, change_id, ("requested", "scheduled"))
+        _decide(uow, scope, change_id, "canceled", actor)
+    audit.note(uow, scope, actor, "plan_change.canceled", change_id)
+    return get(uow, scope, change_id)
+
+
+def get(uow: UnitOfWork, scope: Scope, change_id: uuid.UUID) -> PlanChange:
+    found = store.find(uow.connection, scope, change_id)
+    if found is None:
+        raise NotFound("change of plan", change_id)
+    return found
+
+
+def open_change(uow: UnitOfWork, scope: Scope) -> PlanChange | None:
+    return store.open_of(uow.connection, scope)
+
+
+def waiting(uow: UnitOfWork) -> tuple[PlanChange, ...]:
+    """Of all accounts, for staff, the oldest first."""
+    return store.waiting(uow.connection, limit=LISTED_MAX)
+
+
+def _undecided(
+    uow: UnitOfWork, scope: Scope, change_id: uuid.UUID, states: tuple[str, ...]
+) -> PlanChange:
+    found = get(uow, scope, change_id)
+    if found.state not in states:
+        raise Conflict(f"That change of plan is {found.state} already: look at it again.")
+    return found
+
+
+def _decide(
+    uow: UnitOfWork,
+    scope: Scope,
+    change_id: uuid.UUID,
+    state: str,
+    actor: str,
+    **more: dt.datetime,
+) -> None:
+    values = {"state": state, "decided_by": actor, "decided_at": uow.now, **more}
+    store.decide(uow.connection, scope, change_id, values)
+
+
+def apply_due(uow: UnitOfWork, opened: Books) -> None:
+    """Scheduled changes whose day has come; each once, under the account's lock."""
+    for change in store.due(uow.connection, opened.scope, now=uow.now):
+        version = plans.plan_version(uow.connection, change.plan_version_id)
+        move(uow, opened, version, change.id, change.decided_by or change.requested_by)
+        store.decide(uow.connection, opened.scope, change.id, {"state": "applied"})
+
+
+def move(
+    uow: UnitOfWork, opened: Books, wanted: PlanVersion, change_id: uuid.UUID, actor: str
+) -> None:
+    """The plan itself, the fee and the minutes that the change brings, and the rents to come."""
+    scope, locked = opened.scope, opened.locked
+    if wanted.id == locked.plan_version_id:
+        return
+    current = plans.plan_version(uow.connection, locked.plan_version_id)
+    _access(uow, opened, current, wanted, change_id, actor)
+    account_store.change(uow.connection, scope, {"plan_version_id": wanted.id})
+    opened.locked = replace(locked, plan_version_id=wanted.id)
+    granted = pools.upgrade(uow, opened, current, wanted)
+    for rented in rentals.kept(uow.connection, scope):
+        rent = wanted.plan.tariff.rental_per_month_micros(rented.country, rented.number_type)
+        if rent is not None and rent != rented.rental_micros:
+            rentals.change(uow.connection, scope, rented.id, {"rental_micros": rent})
+    subscriptions.begin(uow, opened)
+    audit.note(
+        uow,
+        scope,
+        actor,
+        "plan.changed",
+        change_id,
+        before=f"{current.plan_code} v{current.version}",
+        after=f"{wanted.plan_code} v{wanted.version}",
+        seconds_granted=granted,
+    )
+
+
+def _access(
+    uow: UnitOfWork,
+    opened: Books,
+    current: PlanVersion,
+    wanted: PlanVersion,
+    change_id: uuid.UUID,
+    actor: str,
+) -> None:
+    """A running term goes on under the new plan: what it costs more is due now. A plan without
+    an access fee ends it; nothing is given back (S3-06)."""
+    stored = subscription_store.open_of(uow.connection, opened.scope)
+    if stored is None:
+        return
+    fee = wanted.plan.terms.access_fee.for_term(cast(Term, stored.term))
+    if not fee and not wanted.plan.terms.access_fee.month_micros:
+        values = {"ended_at": uow.now}
+        subscription_store.change(uow.connection, opened.scope, stored.id, values)
+        return
+    change = _preview(uow, opened.scope, opened.locked.time_zone, current, wanted)
+    if change.fee_micros and stored.n >= 0:
+        opened.post(
+            lambda balance: plan_change_posting(
+                change_id,
+                amount=change.fee_micros,
+                unit=opened.currency,
+                at=uow.now,
+                account_id=opened.scope.account_id,
+                balance_before=balance,
+                description=f"Change from {current.plan.name} to {wanted.plan.name}, "
+                f"{change.days_left} of {change.days} days, until {change.next_fee_on:%d %b %Y}",
+                plan_version_id=wanted.id,
+                actor=actor,
+            )
+        )
+    subscription_store.change(
+        uow.connection,
+        opened.scope,
+        stored.id,
+        {"fee_micros": change.next_fee_micros, "plan_version_id": wanted.id},
+    )
