@@ -125,7 +125,7 @@ def order_number() -> Response | tuple[str, int]:
 
 @blueprint.get("/numbers/<uuid:number_id>")
 def number(number_id: UUID) -> str:
-    return _number_page(number_id)
+    return number_page(number_id)
 
 
 @blueprint.post("/numbers/<uuid:number_id>")
@@ -143,7 +143,7 @@ def change_number(number_id: UUID) -> Response | tuple[str, int]:
                 actor=principal().name,
             )
     except Invalid as invalid:
-        return _number_page(number_id, form, invalid), 422
+        return number_page(number_id, form, invalid), 422
     flash(_("Saved."))
     return redirect(url_for("web.number", number_id=number_id))
 
@@ -196,7 +196,7 @@ def _order_page(
     )
 
 
-def _number_page(
+def number_page(
     number_id: UUID, typed: Mapping[str, str] | None = None, invalid: Invalid | None = None
 ) -> str:
     with runtime.current().units.read() as uow:
@@ -208,6 +208,7 @@ def _number_page(
         number=found,
         current=version,
         outline=outline(load_plan(version.document)) if version else (),
-        typed=typed or {"label": found.label, "source": found.source},
+        typed={"label": found.label, "source": found.source, "texts_to": found.texts_to}
+        | dict((typed or {}).items()),
         errors=field_errors(invalid) if invalid else {},
     )
