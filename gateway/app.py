@@ -18,7 +18,7 @@ SESSION_LIFETIME = dt.timedelta(hours=12)  # idle: every request renews it
 # Only pages that browsers show are guarded by CSRF tokens: the carrier signs and programs send a
 # bearer token, and no browser does either on its own.
 PAGES = (web.blueprint, ops.blueprint)
-MACHINES = (webhooks.blueprint, api.blueprint)
+MACHINES = (webhooks.blueprint, webhooks.payments, api.blueprint)
 
 
 def create_app(runtime: Runtime | None = None) -> APIFlask:

@@ -5,8 +5,10 @@ import datetime as dt
 from gateway import db, logs
 from gateway.config import Settings, load_settings
 from gateway.links import PublicLinks
+from gateway.providers.payments import PaymentProvider
 from gateway.providers.telephony import Telephony
 from gateway.runtime import Runtime
+from gateway.services.till import Till
 from gateway.uow import UnitsOfWork
 
 
@@ -23,6 +25,34 @@ def build_runtime(settings: Settings | None = None) -> Runtime:
         units=UnitsOfWork(db.engine_for(chosen.database_url), utc_now),
         links=PublicLinks(chosen.public_url),
         connect_carrier=lambda: _connect_carrier(chosen),
+        till=_till(chosen),
+    )
+
+
+def _till(settings: Settings) -> Till | None:
+    if not settings.takes_cards:
+        return None
+    return Till(
+        name="sandbox" if settings.sandbox_cards else "stripe",
+        seller_country=settings.seller_country,
+        public_url=settings.public_url,
+        connect=lambda: _connect_cards(settings),
+    )
+
+
+def _connect_cards(settings: Settings) -> PaymentProvider:
+    # Not at the top: see Till.
+    from gateway.providers.stripe_cards import StripeCards
+
+    if settings.sandbox_cards:
+        return StripeCards(
+            api_key=settings.sandbox_card_key,
+            webhook_secret=settings.sandbox_card_secret,
+            api_url=settings.sandbox_url,
+            name="sandbox",
+        )
+    return StripeCards(
+        api_key=settings.stripe_api_key, webhook_secret=settings.stripe_webhook_secret
     )
 
 

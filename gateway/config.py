@@ -162,6 +162,16 @@ class Settings(BaseSettings):
     def sandbox_url(self) -> str:
         return f"http://127.0.0.1:{self.sandbox_port}"
 
+    # The sandbox's card network derives both from the same token (gateway.sandbox).
+
+    @property
+    def sandbox_card_key(self) -> str:
+        return f"sk_sandbox_{self.twilio_auth_token}"
+
+    @property
+    def sandbox_card_secret(self) -> str:
+        return f"whsec_{self.twilio_auth_token}"
+
     @property
     def runs_carrier(self) -> bool:
         """Is the sandbox carrier of this installation the one that is asked?"""

@@ -33,3 +33,8 @@ BALANCE_CROSSINGS = Counter(
 CARRIER_REQUESTS = Counter(
     "ringledger_carrier_requests_total", "REST calls to the carrier.", ["deed", "outcome"]
 )
+CHARGES = Counter(
+    "ringledger_charges_total",
+    "Charges of cards by purpose and how they ended.",
+    ["purpose", "end"],
+)

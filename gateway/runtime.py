@@ -10,6 +10,7 @@ from flask import current_app
 from gateway.config import Settings
 from gateway.links import PublicLinks
 from gateway.providers.telephony import Telephony
+from gateway.services.till import CardsNotTaken, Till
 from gateway.uow import UnitsOfWork
 
 EXTENSION = "ringledger"
@@ -24,10 +25,17 @@ class Runtime:
     units: UnitsOfWork
     links: PublicLinks
     connect_carrier: Callable[[], Telephony]
+    till: Till | None = None
 
     @cached_property
     def telephony(self) -> Telephony:
         return self.connect_carrier()
+
+    def cards(self) -> Till:
+        """Raises `CardsNotTaken` where there is no payment provider."""
+        if self.till is None:
+            raise CardsNotTaken
+        return self.till
 
 
 def current() -> Runtime:

@@ -4,7 +4,8 @@ May import floors 0-2 and Flask; never Redis, RQ, Twilio's REST client or anothe
 handler is three steps: parse (`params`), one service in one transaction, render (`replies`).
 """
 
-from webhooks import legs, recording, sms, voice
+from webhooks import legs, payment, recording, sms, voice
 from webhooks.blueprint import blueprint
+from webhooks.payment import payments
 
-__all__ = ["blueprint", "legs", "recording", "sms", "voice"]
+__all__ = ["blueprint", "legs", "payment", "payments", "recording", "sms", "voice"]

@@ -1,4 +1,4 @@
-"""The carrier queue: the sweeps' questions, lost purchases, and deeds at the carrier."""
+"""The carrier queue: deeds and questions at the carrier and at the card network."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import datetime as dt
 
 from gateway.services import (
     carrier_deeds,
+    charges,
     deeds,
     message_deeds,
     message_sweeping,
+    payment_methods,
     purchases,
+    recharge,
     sweeping,
 )
+from gateway.store import charges as due_charges
 from gateway.store import message_sweep, outbox, sweep
+from gateway.store import payment_methods as due_visits
 from gateway.uow import UnitOfWork
 from workers.context import Work, work
 
@@ -28,11 +33,30 @@ def drain(tools: Work) -> int:
         | message_deeds.handlers(units, telephony, tools.runtime.links)
         | message_sweeping.handlers(units, telephony)
         | sweeping.handlers(units, telephony)
+        | recharge.handlers(units, tools.runtime.till)
     )
-    done = deeds.work(units, "carrier", handlers)
+    done = deeds.work(units, "carrier", handlers) + _sweep_cards(tools)
     done += purchases.resolve_orders(units, telephony)
     done += message_sweeping.sweep_texts(units, telephony)
     return done + sweeping.sweep_calls(units, telephony)
+
+
+def _sweep_cards(tools: Work) -> int:
+    till, units = tools.runtime.till, tools.runtime.units
+    if till is None:
+        return 0
+    with units.read() as uow:
+        if _cards_due_at(uow) is None:
+            return 0  # and the provider's SDK need not be loaded
+    return charges.sweep(units, till) + payment_methods.sweep(units, till)
+
+
+def _cards_due_at(uow: UnitOfWork) -> dt.datetime | None:
+    waiting = (
+        due_charges.oldest_due_at(uow.connection, now=uow.now),
+        due_visits.oldest_setup_at(uow.connection, now=uow.now),
+    )
+    return min((at for at in waiting if at is not None), default=None)
 
 
 def oldest_due_at(uow: UnitOfWork) -> dt.datetime | None:
@@ -40,5 +64,6 @@ def oldest_due_at(uow: UnitOfWork) -> dt.datetime | None:
         outbox.oldest_due_at(uow.connection, "carrier", now=uow.now),
         sweep.oldest_check_at(uow.connection, now=uow.now),
         message_sweep.oldest_check_at(uow.connection, now=uow.now),
+        _cards_due_at(uow),
     )
     return min((at for at in waiting if at is not None), default=None)

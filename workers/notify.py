@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from gateway.services import deeds, notices
+from gateway.services import deeds, notices, payment_notices, renewals
 from gateway.store import outbox
 from gateway.uow import UnitOfWork
 from workers.context import Work, work
@@ -15,8 +15,12 @@ def run() -> None:
 
 
 def drain(tools: Work) -> int:
-    runtime = tools.runtime
-    handlers = notices.handlers(runtime.units, tools.mailer, runtime.settings.public_url)
+    runtime, settings = tools.runtime, tools.runtime.settings
+    handlers = notices.handlers(runtime.units, tools.mailer, settings.public_url)
+    handlers |= payment_notices.handlers(
+        runtime.units, tools.mailer, settings.public_url, settings.seller_country
+    )
+    handlers |= renewals.handlers(runtime.units)
     return deeds.work(runtime.units, "notify", handlers)
 
 

@@ -25,7 +25,7 @@ from billing.ledger import (
 from billing.lifecycle import AccountStatus
 from billing.money import format_amount
 from gateway.metrics import BALANCE_CROSSINGS
-from gateway.services import audit, plans
+from gateway.services import audit, credit_receipts, payment_deeds, plans
 from gateway.services.errors import Invalid, NotFound
 from gateway.store import ledger, outbox, renewals, suspension, topups
 from gateway.store.base import Scope, new_id
@@ -118,6 +118,9 @@ def settle_service(
         _announce(uow, scope, "low_balance", last_seq, balance_micros, locked.currency)
     if locked.status == AccountStatus.CLOSED:
         return
+    least = locked.recharge_below_micros
+    if least is not None and balance_micros < least <= locked.balance_micros:
+        payment_deeds.look_at_recharge(uow, scope, after=str(last_seq))
     if locked.held is not None and balance_micros > locked.balance_micros:
         renewals.wake(uow.connection, scope, now=uow.now)
     plan = plans.plan_version(uow.connection, locked.plan_version_id).plan
@@ -208,7 +211,7 @@ def top_up(
             idempotency_key=idempotency_key,
             now=uow.now,
         )
-        opened.post(
+        posting = opened.post(
             lambda balance: topup_posting(
                 top_up_id,
                 amount=amount_micros,
@@ -221,6 +224,7 @@ def top_up(
                 reason=reason.strip(),
             )
         )
+        credit_receipts.announce(uow, scope, posting, None)
     audit.note(
         uow,
         scope,
@@ -264,6 +268,8 @@ def adjust(
                 reason=reason.strip(),
             )
         )
+        if amount_micros > 0:
+            credit_receipts.announce(uow, scope, posting, None)
     audit.note(
         uow,
         scope,

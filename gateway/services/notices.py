@@ -15,13 +15,19 @@ from gateway.store.outbox import DueDeed
 from gateway.uow import UnitsOfWork
 
 Payload = Mapping[str, Any]
+Compose = Callable[[Account, Payload, str], tuple[str, str]]
 
 
 def handlers(units: UnitsOfWork, mailer: Mailer, public_url: str) -> dict[str, Handler]:
-    return {kind: lambda deed: send(units, mailer, public_url, deed) for kind in COMPOSERS}
+    return {
+        kind: lambda deed: send(units, mailer, public_url, deed, COMPOSERS[deed.kind])
+        for kind in COMPOSERS
+    }
 
 
-def send(units: UnitsOfWork, mailer: Mailer, public_url: str, deed: DueDeed) -> None:
+def send(
+    units: UnitsOfWork, mailer: Mailer, public_url: str, deed: DueDeed, compose: Compose
+) -> None:
     """A second run finds the stored copy and sends nothing. A crash between sending and storing
     sends the same mail twice: a doubled warning is better than a lost one."""
     scope = Scope(deed.tenant_id, deed.account_id)
@@ -29,7 +35,7 @@ def send(units: UnitsOfWork, mailer: Mailer, public_url: str, deed: DueDeed) -> 
         if mailbox.is_sent(uow.connection, deed.key):
             return
         account = accounts.get_account(uow, scope)
-    subject, body = COMPOSERS[deed.kind](account, deed.payload, public_url)
+    subject, body = compose(account, deed.payload, public_url)
     mail = Mail(str(deed.payload.get("to", account.billing_email)), subject, body)
     mailer.send(mail)
     with units.begin() as uow:
@@ -86,7 +92,7 @@ def _money(payload: Payload) -> str:
     return f"{payload['balance']} {payload['currency']}"
 
 
-COMPOSERS: dict[str, Callable[[Account, Payload, str], tuple[str, str]]] = {
+COMPOSERS: dict[str, Compose] = {
     "low_balance": _low_balance,
     "suspended": _suspended,
     "restored": _restored,

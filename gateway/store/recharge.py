@@ -186,3 +186,16 @@ def set_notice(connection: Connection, scope: Scope, notice: str | None) -> None
         )
         .values(payment_notice=notice)
     )
+
+
+def clear_hold_notice(connection: Connection, scope: Scope) -> None:
+    """The recharge waits for nothing any more; what pages say of a card stays."""
+    connection.execute(
+        update(AccountRow)
+        .where(
+            AccountRow.tenant_id == scope.tenant_id,
+            AccountRow.id == scope.account_id,
+            AccountRow.payment_notice.not_in(("declined", "action")),
+        )
+        .values(payment_notice=None)
+    )

@@ -1,0 +1,127 @@
+"""Mail about cards: receipts of credits, declines, the bank's questions, recharges that wait."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import partial
+
+from billing.credits import Payment, payment_of
+from billing.declines import cure, reason
+from billing.money import format_amount
+from billing.postings import PostingKind
+from billing.vat import NoVatRate
+from gateway.providers.mail import Mailer
+from gateway.services import notices
+from gateway.services.accounts import Account
+from gateway.services.credit_receipts import RECEIPT, treatment
+from gateway.services.deeds import Handler
+from gateway.services.notices import Compose, Payload
+from gateway.services.payment_deeds import ACTION, DECLINED, HELD
+from gateway.store.accounts import TaxFacts
+from gateway.uow import UnitsOfWork
+
+
+def handlers(
+    units: UnitsOfWork, mailer: Mailer, public_url: str, seller_country: str
+) -> dict[str, Handler]:
+    composers: dict[str, Compose] = {
+        RECEIPT: partial(receipt, seller_country),
+        DECLINED: _declined,
+        ACTION: _action,
+        HELD: _held,
+    }
+
+    def sender(compose: Compose) -> Handler:
+        return lambda deed: notices.send(units, mailer, public_url, deed, compose)
+
+    return {kind: sender(compose) for kind, compose in composers.items()}
+
+
+def receipt(seller_country: str, account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    """Subject and body."""
+    currency = payload["currency"]
+    when = dt.datetime.fromisoformat(payload["at"])
+    lines = [
+        "Hello,",
+        "",
+        f"this is the receipt for a credit to the call-tracking balance of {account.name}.",
+        "",
+        *_row("Credit", _money(payload["amount"], currency)),
+        *_tax_rows(payload, seller_country, when),
+        *_row("Balance after it", _money(payload["balance_after"], currency)),
+        "",
+        *_row("What", payload["description"]),
+        *_row("Reason", payload["reason"]),
+        *_row("When", f"{when:%Y-%m-%d %H:%M:%S} UTC"),
+        *_row("Account", str(account.id)),
+        *_row("Your VAT id", payload["tax"]["vat_id"]),
+        "",
+        f"All lines: {url}/billing",
+        "",
+    ]
+    credited = _money(payload["amount"], currency)
+    return f"{account.name}: receipt for {credited}", "\n".join(lines)
+
+
+def _tax_rows(payload: Payload, seller_country: str, when: dt.datetime) -> list[str]:
+    if payload["kind"] != PostingKind.TOPUP:
+        return ["A correction by our staff, not a payment: no VAT is due on it."]
+    tax, currency = payload["tax"], payload["currency"]
+    if payload["payment"] is not None:
+        payment = Payment(**payload["payment"])
+    else:
+        facts = TaxFacts(
+            tax["country"], tax["time_zone"], tax["vat_id"], tax["business_id_checked"]
+        )
+        try:
+            payment = payment_of(
+                payload["amount"], treatment(facts, seller_country, when), currency
+            )
+        except NoVatRate as unknown:
+            return [f"VAT: {unknown}."]
+    return [
+        *_row("VAT", f"{_money(payment.vat_micros, currency)}  ({payment.note})"),
+        *_row("Total with VAT", _money(payment.gross_micros, currency)),
+    ]
+
+
+def _declined(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    code, amount = payload["code"], _money(payload["amount"], payload["currency"])
+    again = payload.get("again_at")
+    later = f"\nIt is tried again on {again[:10]}, unless you pay before that." if again else ""
+    return (
+        f"{account.name}: your card was declined",
+        f"Hello,\n\n{payload['card']} was declined for {amount}.\n{reason(code)} {cure(code)}\n"
+        f"{later}\n"
+        f"The balance is {_money(payload['balance'], payload['currency'])}. When it is used up,"
+        " callers no longer get through.\n\n"
+        f"Your cards: {url}/billing/cards\nPay once by another card: {url}/billing/top-up\n",
+    )
+
+
+def _action(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    amount = _money(payload["amount"], payload["currency"])
+    return (
+        f"{account.name}: confirm a payment of {amount}",
+        f"Hello,\n\nyour bank wants you to confirm a payment of {amount} by {payload['card']}.\n"
+        "Nothing is taken before that; without it the payment is dropped after a day.\n\n"
+        f"Confirm it here: {url}/billing/charges/{payload['charge_id']}\n",
+    )
+
+
+def _held(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    balance = _money(payload["balance"], payload["currency"])
+    return (
+        f"{account.name}: automatic recharge waits",
+        f"Hello,\n\nthe balance of {account.name} is {balance}, below the minimum that you chose,\n"
+        f"but no card was charged: {payload['words']}\n\n"
+        f"Settings: {url}/billing/recharge\nPay once by card: {url}/billing/top-up\n",
+    )
+
+
+def _row(name: str, value: str) -> list[str]:
+    return [f"{name + ':':<18}{value}"] if value else []
+
+
+def _money(micros: int, currency: str) -> str:
+    return f"{format_amount(micros)} {currency}"
