@@ -19,6 +19,7 @@ from billing.terms import Alerts
 from gateway.services import audit
 from gateway.services.errors import FieldError, Invalid, NotFound
 from gateway.store import alerts as store
+from gateway.store import ledger as ledger_store
 from gateway.store import looks, outbox
 from gateway.store.alerts import Hook, StoredAlert
 from gateway.store.base import Scope, new_id
@@ -76,6 +77,7 @@ def change_settings(
     send: it was not crossed."""
     wanted = sorted(set(thresholds))
     _check(wanted, channels, hook_url)
+    ledger_store.lock_books(uow.connection, scope)  # settlement reads and fires them under it
     account = _account(uow, scope)
     hook = store.find_hook(uow.connection, scope) or Hook("", "")
     secret = (hook.secret or secrets.token_hex(SECRET_BYTES)) if hook_url else ""

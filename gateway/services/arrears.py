@@ -24,6 +24,8 @@ from gateway.store.looks import BilledAccount
 from gateway.store.statements import StoredStatement
 from gateway.uow import UnitOfWork
 
+ARREARS = "arrears"
+"""Why service is held back (`Books.hold`) when the ladder of notices ends in a suspension."""
 STATEMENTS_LOOKED_AT = 36
 CARD_DAYS = 1  # a card has until the end of the next business day
 

@@ -1,0 +1,127 @@
+"""Mail and webhooks about statements, alerts and arrears; and what became of them."""
+
+from __future__ import annotations
+
+from gateway.providers.hooks import Hooks
+from gateway.providers.mail import Mailer
+from gateway.providers.telephony import ProviderError
+from gateway.services import alerts, dunning, notices
+from gateway.services.accounts import Account
+from gateway.services.deeds import Handler
+from gateway.services.notices import Compose, Payload
+from gateway.store.base import Scope
+from gateway.store.outbox import DueDeed
+from gateway.uow import UnitsOfWork
+
+
+def handlers(
+    units: UnitsOfWork, mailer: Mailer, hooks: Hooks, public_url: str
+) -> dict[str, Handler]:
+    def mail(deed: DueDeed) -> None:
+        notices.send(units, mailer, public_url, deed, COMPOSERS[deed.kind])
+
+    def hook(deed: DueDeed) -> None:
+        _post(units, hooks, deed)
+
+    return {
+        "statement": mail,
+        "alert": mail,
+        "alert_hook": hook,
+        dunning.NOTICE: _followed(units, mail),
+        dunning.HOOK_NOTICE: _followed(units, hook),
+    }
+
+
+def _followed(units: UnitsOfWork, send: Handler) -> Handler:
+    """A notice that arrived counts for the ladder; one that was refused for good does not."""
+
+    def handle(deed: DueDeed) -> None:
+        try:
+            send(deed)
+        except ProviderError as refusal:
+            if refusal.permanent:
+                _note(units, deed, arrived=False)
+            raise
+        _note(units, deed, arrived=True)
+
+    return handle
+
+
+def _note(units: UnitsOfWork, deed: DueDeed, *, arrived: bool) -> None:
+    with units.begin() as uow:
+        dunning.note_delivery(
+            uow,
+            Scope(deed.tenant_id, deed.account_id),
+            day=int(deed.payload["day"]),
+            channel=str(deed.payload["channel"]),
+            arrived=arrived,
+        )
+
+
+def _post(units: UnitsOfWork, hooks: Hooks, deed: DueDeed) -> None:
+    """To the address of the moment: it may have been mended since the event."""
+    with units.read() as uow:
+        hook = alerts.find_hook(uow, Scope(deed.tenant_id, deed.account_id))
+    if hook is None or not hook.url:
+        return
+    event = {
+        "id": deed.key,
+        "type": deed.kind.removesuffix("_hook"),
+        "account_id": str(deed.account_id),
+        **deed.payload,
+    }
+    hooks.post(hook.url, hook.secret, event)
+
+
+def _statement(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    currency = payload["currency"]
+    owed = (
+        f"Total owed: {payload['owed']} {currency}, please pay by {payload['due_on']} and write"
+        f" {payload['label']} as the reference.\n"
+        if payload["due_on"]
+        else f"Total owed: {payload['owed']} {currency}.\n"
+    )
+    return (
+        f"{account.name}: statement {payload['label']}",
+        f"Hello,\n\nthe statement of {account.name} from {payload['starts_on']} to"
+        f" {payload['last_on']} is ready.\n\n"
+        f"Charges: {payload['charges']} {currency}\n"
+        f"Balance at the end: {payload['closing']} {currency}\n{owed}\n"
+        "As PDF with every rate, and as CSV with every leg:"
+        f" {url}/billing/statements/{payload['id']}\n",
+    )
+
+
+def _alert(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    return (
+        f"{account.name}: {payload['words']}",
+        f"Hello,\n\n{payload['words']}\nNow: {_reading(payload)}.\n\n"
+        "This is sent once, and again only after it has risen above that.\n"
+        f"See the account: {url}/billing\nChange the warnings: {url}/billing/alerts\n",
+    )
+
+
+def _reading(payload: Payload) -> str:
+    unit = {"money": payload["currency"], "minutes": "minutes", "days": "days"}[payload["measure"]]
+    return f"{payload['reading']} {unit}"
+
+
+def _arrears(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    owed = (
+        f"{payload['owed']} {payload['currency']} has been due since {payload['overdue_on']}."
+        if payload["owed"] != "0.00"
+        else f"The balance has been used up since {payload['overdue_on']}."
+    )
+    return (
+        f"{account.name}: payment is overdue",
+        f"Hello,\n\n{owed}\nPlease pay, or tell us when you will. No number is given up by this"
+        " notice, and none without a person having looked.\n\n"
+        f"Balance: {payload['balance']} {payload['currency']}\n{url}/billing\n",
+    )
+
+
+COMPOSERS: dict[str, Compose] = {
+    "statement": _statement,
+    "alert": _alert,
+    dunning.NOTICE: _arrears,
+}

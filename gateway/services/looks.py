@@ -1,0 +1,95 @@
+"""What comes with the calendar, account by account: statements, settlement days, arrears, alerts.
+
+Each account is looked at once a day, a little after its own midnight, and whenever money comes
+in. A look asks what is due by now and does it, so that days of downtime are made up for, and a
+second clock finds nothing left.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable
+
+import structlog
+
+from billing.calendar import local_date, local_midnight
+from gateway.services import alerts, dunning, overview, plans, settling, statements
+from gateway.services.errors import NotFound
+from gateway.store import ledger as ledger_store
+from gateway.store import looks
+from gateway.store.base import Scope
+from gateway.store.looks import BilledAccount
+from gateway.uow import UnitOfWork, UnitsOfWork
+
+log = structlog.get_logger(__name__)
+
+ACCOUNTS_PER_LOOK = 200
+BUDGET_SECONDS = 40.0  # below the queue's job timeout
+AFTER_MIDNIGHT = statements.ISSUED_AFTER
+AFTER_FAILURE = dt.timedelta(minutes=5)
+
+
+def drain(
+    units: UnitsOfWork,
+    *,
+    budget_seconds: float = BUDGET_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Look at every account that is due, or as many as the budget allows (the next ring goes on);
+    how many. One that fails is logged and comes again in five minutes: the others do not wait."""
+    deadline = clock() + budget_seconds
+    looked = 0
+    while True:
+        with units.read() as uow:
+            due = looks.due(uow.connection, now=uow.now, limit=ACCOUNTS_PER_LOOK)
+        for scope in due:
+            _look_or_log(units, scope)
+            looked += 1
+            if clock() >= deadline:
+                return looked
+        if len(due) < ACCOUNTS_PER_LOOK:
+            return looked
+
+
+def _look_or_log(units: UnitsOfWork, scope: Scope) -> None:
+    try:
+        look(units, scope)
+    except Exception:
+        # One account's surprise must not keep everybody's statements back; it is tried again.
+        log.exception("calendar.failed", account_id=str(scope.account_id))
+        with units.begin() as uow:
+            looks.look_again(uow.connection, scope, uow.now + AFTER_FAILURE)
+
+
+def look(units: UnitsOfWork, scope: Scope) -> None:
+    """Statements each in a transaction of their own; the rest in one, under the account's lock."""
+    statements.issue_due(units, scope)
+    units.retrying(lambda uow: _look(uow, scope))
+
+
+def _look(uow: UnitOfWork, scope: Scope) -> None:
+    if ledger_store.lock_books(uow.connection, scope) is None:
+        raise NotFound("account", scope.account_id)
+    account = _account(uow, scope)
+    plan = plans.plan_version(uow.connection, account.plan_version_id).plan
+    alerts.follow_plan(uow, account, plan.terms.alerts)
+    if plan.mode == "card_daily":
+        settling.close_days(uow, scope, uow.now)
+        settling.note_payments(uow, account)
+    dunning.look(uow, scope)
+    burn = overview.overview(uow, scope, overview.BURN_WINDOW_DAYS)
+    alerts.look(uow, scope, account.balance_micros, burn.days_left)
+    looks.look_again(uow.connection, scope, next_look_at(account.time_zone, uow.now))
+
+
+def next_look_at(zone: str, now: dt.datetime) -> dt.datetime:
+    """A little after the next local midnight: everything that ends, ends at one."""
+    tomorrow = local_date(now - AFTER_MIDNIGHT, zone) + dt.timedelta(days=1)
+    return local_midnight(tomorrow, zone) + AFTER_MIDNIGHT
+
+
+def _account(uow: UnitOfWork, scope: Scope) -> BilledAccount:
+    found = looks.find(uow.connection, scope)
+    assert found is not None, "an account with books is there"
+    return found
