@@ -50,6 +50,7 @@ class DemoNumber:
     label: str
     source: str
     plan: dict[str, Any]
+    texts_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ FRONT_DESK = DemoNumber(
         MOBILE,
         otherwise=_voicemail("You have reached Acme. Please leave a message after the tone."),
     ),
+    texts_to="ann@acme.example",
 )
 NEW_YORK = DemoNumber(
     key="demo-new-york",
@@ -266,6 +268,7 @@ def _number(runtime: Runtime, scope: Scope, wanted: DemoNumber) -> None:
     with runtime.units.begin() as uow:
         if not forwarding.versions(uow, scope, bought.id, limit=1):
             forwarding.publish(uow, scope, bought.id, wanted.plan, ACTOR, note="Demo")
+            numbers.set_texts_to(uow, scope, bought.id, wanted.texts_to, ACTOR)
 
 
 def _offer(runtime: Runtime, scope: Scope, wanted: DemoNumber) -> str | None:
@@ -360,6 +363,7 @@ def _welcome(settings: Settings, password: str) -> tuple[str, ...]:
         "",
         "Try: watch calls arrive under Calls, open one, and ask why it cost what it cost.",
         "     Change a number's forwarding, and ask what would happen at night.",
+        "     Answer a text under Messages: its price shows while you type.",
         "     In another terminal: ringledger simulate storm --calls 50",
         "",
     )

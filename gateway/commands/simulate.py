@@ -1,4 +1,4 @@
-"""`ringledger simulate …`: have the sandbox carrier's people call the demo numbers."""
+"""`ringledger simulate …`: have the sandbox carrier's people call and text the demo numbers."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 30
 
 @click.group()
 def simulate() -> None:
-    """Sandbox calls: one, a day's worth, or a storm."""
+    """Sandbox traffic: a call, a text, a day's worth of calls, or a storm."""
 
 
 @simulate.command()
@@ -50,6 +50,19 @@ def call(
         body["people"][phone] = {"outcome": "answers", "answers_after_seconds": 5}
     placed = _ask("POST", "/sandbox/calls", body)
     show(placed, as_json, f"Calling: {placed['call_sid']}")
+
+
+@simulate.command()
+@click.option("--to", default="", help="A tracking number; without it: the first one.")
+@click.option("--from", "from_", default="", help="The sender; without it: somebody believable.")
+@click.option("--body", default="", help="What it says; without it: something believable.")
+@json_option
+def message(to: str, from_: str, body: str, as_json: bool) -> None:
+    """Have somebody text a number."""
+    said = {"to": to, "from": from_, "body": body}
+    wanted = {name: value for name, value in said.items() if value}
+    received = _ask("POST", "/sandbox/messages", wanted)
+    show(received, as_json, f"Texting: {received['message_sid']}")
 
 
 @simulate.command()

@@ -133,6 +133,8 @@ def test_demo_callers_reach_the_gateway(ringledger: Any, here: Settings, gateway
     demo.seed(here)
     placed = ringledger.json("simulate", "call", "--talk", "5")
     assert placed["call_sid"].startswith("CA")
+    texted = ringledger.json("simulate", "message", "--body", "Are you open?")
+    assert texted["message_sid"].startswith("SM")
     assert ringledger.json("simulate", "day", "--calls", "20", "--seed", "1")["ended"] == 20
 
 
