@@ -14,11 +14,12 @@ from rq import Queue
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
-QUEUES: Final = ("settle", "carrier", "notify")
+QUEUES: Final = ("settle", "carrier", "notify", "renewals")
 JOBS: Final = {
     "settle": "workers.settle.run",
     "carrier": "workers.carrier.run",
     "notify": "workers.notify.run",
+    "renewals": "workers.renewals.run",
 }
 JOB_TIMEOUT_SECONDS: Final = 60
 FAILED_JOBS_KEPT_SECONDS: Final = 7 * 86_400

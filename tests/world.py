@@ -27,6 +27,7 @@ from gateway.app import create_app
 from gateway.config import Settings, load_settings
 from gateway.links import PublicLinks
 from gateway.providers.mail import SandboxMailer
+from gateway.providers.stripe_cards import StripeCards
 from gateway.providers.twilio_rest import TwilioTelephony
 from gateway.runtime import Runtime
 from gateway.sandbox.calls import new_sid
@@ -39,11 +40,13 @@ from gateway.sandbox.signature import sign, signed_url
 from gateway.services import accounts, forwarding, ledger, plans, purchases, settlement, sweeping
 from gateway.services.accounts import NewAccount
 from gateway.services.numbers import Number
+from gateway.services.till import Till
 from gateway.store import ledger as ledger_store
 from gateway.store.base import Scope
 from gateway.uow import UnitsOfWork
 from workers import carrier as carrier_queue
 from workers import notify as notify_queue
+from workers import renewals as renewals_queue
 from workers.context import Work
 
 START = dt.datetime(2026, 3, 3, 15, 0, tzinfo=dt.UTC)  # a Tuesday, ten in New York
@@ -112,15 +115,34 @@ class World:
             units=self.units,
             links=PublicLinks(settings.public_url),
             connect_carrier=lambda: self.telephony,
+            till=Till(
+                name="sandbox",
+                seller_country=settings.seller_country,
+                public_url=settings.public_url,
+                connect=lambda: StripeCards(
+                    api_key=settings.sandbox_card_key,
+                    webhook_secret=settings.sandbox_card_secret,
+                    api_url=rest_url,
+                    name="sandbox",
+                ),
+            ),
         )
         self.app = create_app(self.runtime)
         self.tools = Work(self.runtime, SandboxMailer())
         self.poster = ClientPoster(self.app, settings.twilio_auth_token)
         carrier.poster = carrier.exchange.poster = carrier.courier._poster = self.poster
+        self.cards = carrier.cards
+        self.cards.events.url = f"{settings.public_url}/webhooks/stripe"
+        self.cards.events.send = self._take_news
         with self.units.begin() as uow:
             for code, document in load_catalogue().items():
                 kind = "carrier" if code == CARRIER_COST else "retail"
                 plans.publish_plan(uow, code, document, "test", kind=kind)
+
+    def _take_news(self, url: str, body: bytes, headers: dict[str, str]) -> int:
+        """The card network's news, into the application."""
+        path = urlsplit(url).path
+        return self.app.test_client().post(path, data=body, headers=headers).status_code
 
     # The cast.
 
@@ -145,6 +167,8 @@ class World:
             )
             scope = Scope(account.tenant_id, account.id)
         self.top_up(scope, 100_000_000)
+        if self.status(scope) == "suspended":
+            self.renew()  # a first access fee that waited for the money
         number = self.buy(scope, area_code=area_code)
         if document is not None:
             self.publish(scope, number.id, document)
@@ -246,6 +270,13 @@ class World:
 
     def settle(self) -> int:
         return settlement.drain(self.units).legs
+
+    def wait_until(self, when: dt.datetime) -> None:
+        """Nothing happens until then; nobody looked at what became due meanwhile."""
+        self.carrier.run_for((when - self.carrier.clock.now()).total_seconds())
+
+    def renew(self) -> int:
+        return renewals_queue.drain(self.tools)
 
     def sweep(self) -> None:
         """What the clock and the carrier queue do after callbacks were lost."""

@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 
 from gateway import queues
 from gateway.config import SettingsInvalid
-from workers import carrier, notify, settle  # noqa: F401  loaded once, before the forks
+from workers import carrier, notify, renewals, settle  # noqa: F401  loaded once, before the forks
 from workers.context import work
 from workers.schedule import Clock
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from gateway.services import deeds, notices, payment_notices, renewals
+from gateway.services import deeds, notices, payment_notices, renewal_mail, renewals
 from gateway.store import outbox
 from gateway.uow import UnitOfWork
 from workers.context import Work, work
@@ -21,6 +21,7 @@ def drain(tools: Work) -> int:
         runtime.units, tools.mailer, settings.public_url, settings.seller_country
     )
     handlers |= renewals.handlers(runtime.units)
+    handlers |= renewal_mail.handlers(runtime.units, tools.mailer, settings.public_url)
     return deeds.work(runtime.units, "notify", handlers)
 
 

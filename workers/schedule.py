@@ -23,7 +23,7 @@ from gateway.queues import Doorbells, RedisUnavailable, connect
 from gateway.services import message_sweeping, sweeping, watchdog
 from gateway.store import clock
 from gateway.uow import UnitOfWork
-from workers import carrier, notify, settle
+from workers import carrier, notify, renewals, settle
 from workers.context import Work
 
 log = structlog.get_logger(__name__)
@@ -49,6 +49,7 @@ BELLS = (
     Bell("settle", settle.oldest_due_at, settle.drain),
     Bell("carrier", carrier.oldest_due_at, carrier.drain),
     Bell("notify", notify.oldest_due_at, notify.drain),
+    Bell("renewals", renewals.oldest_due_at, renewals.drain),
 )
 
 

@@ -7,7 +7,6 @@ lock: so two clocks, a second run and a day of downtime all leave each period ch
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +16,26 @@ from billing.minutes import carry_posting, expire_posting, package_key
 from billing.money import format_amount
 from billing.purchases import carried_over, may_expire, package_renewals_due
 from billing.renewals import RenewalOutcome, renewal_outcome, renewal_shortfall
-from gateway.services import ledger, packages, plan_changes, plans, pools, rentals, subscriptions
+from gateway.services import (
+    ledger,
+    packages,
+    plan_changes,
+    plans,
+    pools,
+    rentals,
+    subscriptions,
+)
+from gateway.services.arrears import ARREARS
 from gateway.services.deeds import Handler
 from gateway.services.ledger import Books
 from gateway.services.minutes import bucket_of
 from gateway.services.plans import PlanVersion
-from gateway.services.renewal_notices import LOOK, RETRY_AFTER, announce, tell_unpaid
+from gateway.services.renewal_notices import (
+    LOOK,
+    RETRY_AFTER,
+    announce,
+    tell_unpaid,
+)
 from gateway.store import accounts as account_store
 from gateway.store import buckets, outbox
 from gateway.store import packages as package_store
@@ -101,7 +114,8 @@ def _renew_all(uow: UnitOfWork, opened: Books) -> None:
 
 
 def _hold(uow: UnitOfWork, opened: Books, why: str | None) -> None:
-    if opened.hold(why):
+    """A hold for arrears is not ours to lift: `gateway.services.dunning` does."""
+    if opened.locked.held != ARREARS and opened.hold(why):
         account_store.change(uow.connection, opened.scope, {"held": why})
 
 
@@ -208,8 +222,8 @@ def upcoming(uow: UnitOfWork, scope: Scope, until: dt.datetime) -> tuple[Upcomin
     return tuple(sorted((u for u in found if u.at <= until), key=lambda u: (u.at, u.words)))
 
 
-def handlers(units: UnitsOfWork) -> Mapping[str, Handler]:
-    """Deeds of the notify queue that look ahead."""
+def handlers(units: UnitsOfWork) -> dict[str, Handler]:
+    """Deeds of the notify queue that look ahead; the mails that they lead to are others."""
     return {LOOK: lambda deed: _look(units, deed)}
 
 

@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 from sqlalchemy.exc import OperationalError
 from world import FRONT_DESK, ONE_PHONE, Member, World, settings_for, world
 
-from gateway.queues import Doorbells, RedisUnavailable, connect
+from gateway.queues import QUEUES, Doorbells, RedisUnavailable, connect
 from gateway.store.legs import LegRow
 from gateway.store.outbox import OutboxRow
 from workers import carrier, notify, schedule, settle
@@ -30,8 +30,7 @@ def a_call(stage: World) -> Member:
 def waiting(stage: World) -> dict[str, int]:
     with redis.Redis.from_url(stage.settings.redis_url) as client:
         return {
-            name: Queue(name, connection=client, serializer=JSONSerializer).count
-            for name in ("settle", "carrier", "notify")
+            name: Queue(name, connection=client, serializer=JSONSerializer).count for name in QUEUES
         }
 
 
@@ -62,7 +61,7 @@ def test_with_nothing_due_nobody_is_rung(stage: World) -> None:
     stage.join("Acme", document=ONE_PHONE)
     ticking = Clock(stage.tools)
     ticking.tick()
-    assert waiting(stage) == {"settle": 0, "carrier": 0, "notify": 0}
+    assert waiting(stage) == dict.fromkeys(QUEUES, 0)
 
 
 @pytest.mark.parametrize("hung", [False, True], ids=["Redis refuses", "Redis hangs"])
