@@ -1,18 +1,23 @@
 """How many ended legs a second are settled: rated, posted, chained, the balance moved.
 
 Against the plainest way to do it: one transaction a leg, written for pgbench. Both in one run.
+
+On a machine that others use too, legs per second say little. So the drain also reports the
+processor time of a leg, workers and server together, as the legs that two cores would settle.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import re
 import statistics
 import subprocess
 import time
 from multiprocessing.synchronize import Barrier
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from sqlalchemy import text
 
@@ -24,6 +29,7 @@ from gateway.services import ledger, settlement
 from gateway.uow import UnitsOfWork
 
 WORKERS: Final = 2
+CORES: Final = 2
 ACCOUNTS: Final = 1_000
 CALLS_AN_ACCOUNT: Final = 80  # 200,000 legs over all accounts
 PGBENCH_CLIENTS: Final = (1, 2, 4)
@@ -88,7 +94,11 @@ def measure(
                 legs = traffic.finish_calls(uow, ids, calls, round=str(nth), seconds_apart=1)
             with units.engine.connect() as connection:
                 traffic.calm(connection)
-            figures.setdefault(name, []).append(legs / _drain(opened.database_url))
+            before = _server_seconds(opened)
+            seconds, workers_seconds = _drain(opened.database_url)
+            spent = _server_seconds(opened) - before + workers_seconds
+            figures.setdefault(name, []).append(legs / seconds)
+            figures.setdefault(f"{name}, by processor time", []).append(CORES * legs / spent)
             _check_nothing_due(units)
         print({name: round(values[-1]) for name, values in figures.items()}, flush=True)
     return figures
@@ -113,11 +123,15 @@ def _pgbench(opened: Stage, clients: int, seconds: int) -> float:
     return float(found[1])
 
 
-def _drain(database_url: str) -> float:
-    """Seconds until both workers have found nothing left to do."""
+def _drain(database_url: str) -> tuple[float, float]:
+    """Seconds until both workers have found nothing left to do, and their processor seconds."""
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(WORKERS + 1)
-    workers = [context.Process(target=_worker, args=(database_url, start)) for _ in range(WORKERS)]
+    used = context.Array("d", WORKERS)
+    workers = [
+        context.Process(target=_worker, args=(database_url, start, used, nth))
+        for nth in range(WORKERS)
+    ]
     for worker in workers:
         worker.start()
     start.wait()
@@ -126,16 +140,33 @@ def _drain(database_url: str) -> float:
         worker.join()
     seconds = time.perf_counter() - began
     assert all(worker.exitcode == 0 for worker in workers), "a worker failed"
-    return seconds
+    return seconds, sum(used[nth] for nth in range(WORKERS))
 
 
-def _worker(database_url: str, start: Barrier) -> None:
+def _worker(database_url: str, start: Barrier, used: Any, nth: int) -> None:
     units = UnitsOfWork(db.engine_for(database_url), utc_now)
     with units.read() as uow:
         uow.connection.execute(text("select 1"))
     start.wait()
+    began = time.process_time()
     drained = settlement.drain(units, budget_seconds=600)
+    used[nth] = time.process_time() - began
     assert drained.failed == 0, drained
+
+
+def _server_seconds(opened: Stage) -> float:
+    """Processor time of the server and of all that it forked, the ended ones included."""
+    postmaster = int((opened.home / "postgres" / "postmaster.pid").read_text().split()[0])
+    ticks = 0
+    for process in (postmaster, *_children(postmaster)):
+        # utime, stime, and both of children that were waited for: man 5 proc, fields 14 to 17.
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:15]
+        ticks += sum(map(int, fields))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _children(process: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def _check_nothing_due(units: UnitsOfWork) -> None:

@@ -6,10 +6,12 @@ run finds nothing due and changes nothing; two workers pass each other by SKIP L
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -66,7 +68,8 @@ def drain(
     legs = accounts = failed = 0
     for scope in _due_accounts(units):
         try:
-            settled = _drain_account(units, scope, carrier, lambda: clock() < deadline)
+            with _uncollected():
+                settled = _drain_account(units, scope, carrier, lambda: clock() < deadline)
         except Exception:
             # One account's surprise must not stop everybody's settlement; it stays due, shows in
             # the settle lag and in this log, and the next run tries it again.
@@ -80,8 +83,28 @@ def drain(
     return Drained(legs, accounts, failed)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A batch makes a hundred thousand values and no cycle among them; looking for one takes a
+    twelfth of the drain's time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _due_accounts(units: UnitsOfWork) -> Iterable[Scope]:
-    start = Scope(uuid.UUID(int=random.getrandbits(128)), uuid.UUID(int=0))
+    """From somewhere among those that are due, round to there. Ids sort by time of creation, so
+    a number from the whole range would start every worker at the oldest account."""
+    with units.read() as uow:
+        span = settlement.due_tenants(uow.connection)
+    if span is None:
+        return
+    oldest, newest = span
+    start = Scope(uuid.UUID(int=random.randint(oldest.int, newest.int)), uuid.UUID(int=0))
     yield from _accounts_after(units, start, until=None)
     yield from _accounts_after(units, settlement.FIRST, until=start)
 

@@ -17,13 +17,13 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     select,
-    text,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.ledger import GENESIS, ChainRow, Posting, PostingKind, chain_hash, wallet
 from gateway.store.base import Base, Micros, Scope, TenantId
+from gateway.store.direct import execute, statement
 
 
 class LedgerAccountRow(Base):
@@ -139,8 +139,8 @@ select a.status, a.currency, a.plan_version_id, a.time_zone, a.low_balance_micro
  where a.tenant_id = :tenant_id and a.id = :account_id
    for update of a, w, h
 """
-_LOCK_OR_WAIT = text(_LOCK)
-_LOCK_OR_SKIP = text(_LOCK + " skip locked")
+_LOCK_OR_WAIT = statement(_LOCK)
+_LOCK_OR_SKIP = statement(_LOCK + " skip locked")
 
 
 def lock_books(connection: Connection, scope: Scope, *, wait: bool = True) -> LockedBooks | None:
@@ -149,14 +149,15 @@ def lock_books(connection: Connection, scope: Scope, *, wait: bool = True) -> Lo
 
     None when there is no such account or, without `wait`, when another worker holds it.
     """
-    row = connection.execute(
+    row = execute(
+        connection,
         _LOCK_OR_WAIT if wait else _LOCK_OR_SKIP,
         {
             "tenant_id": scope.tenant_id,
             "account_id": scope.account_id,
             "wallet": wallet(scope.account_id),
         },
-    ).first()
+    ).fetchone()
     return None if row is None else LockedBooks(*row)
 
 
@@ -169,7 +170,7 @@ copy posting (tenant_id, seq, hash, key, kind, account_id, debit, credit, unit, 
 from stdin
 """
 
-_MOVE = text(
+_MOVE = statement(
     """
 with moved as (
   insert into ledger_account as a (tenant_id, name, unit, balance_micros)
@@ -207,7 +208,8 @@ def append(
             debit, credit = (posting.debit, posting.unit), (posting.credit, posting.unit)
             deltas[debit] = deltas.get(debit, 0) - posting.amount
             deltas[credit] = deltas.get(credit, 0) + posting.amount
-    connection.execute(
+    execute(
+        connection,
         _MOVE,
         {
             "tenant_id": tenant_id,

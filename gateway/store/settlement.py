@@ -47,6 +47,22 @@ def due_accounts(connection: Connection, after: Scope, *, limit: int) -> list[Sc
     ]
 
 
+_DUE_TENANTS = text(
+    """
+select (select tenant_id from leg where ended_at is not null and settled_at is null
+         order by tenant_id limit 1),
+       (select tenant_id from leg where ended_at is not null and settled_at is null
+         order by tenant_id desc limit 1)
+"""
+)
+
+
+def due_tenants(connection: Connection) -> tuple[uuid.UUID, uuid.UUID] | None:
+    """The first and the last in key order; None when nothing is due."""
+    oldest, newest = connection.execute(_DUE_TENANTS).one()
+    return None if oldest is None or newest is None else (oldest, newest)
+
+
 _ANY_DUE = text(
     "select exists (select 1 from leg where ended_at is not null and settled_at is null)"
 )
@@ -98,7 +114,7 @@ class DueLeg(NamedTuple):
 
 # Read along `ix_leg_due`, then two probes a leg. Materialized, lateral and OFFSET 0 say so: left to
 # choose, a planner that takes this tenant for a small one reads all of its calls for each batch.
-_DUE_LEGS = text(
+_DUE_LEGS = statement(
     """
 with due as materialized (
   select * from leg
@@ -123,11 +139,12 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
 
 def due_legs(connection: Connection, scope: Scope, *, limit: int) -> list[DueLeg]:
     """In the order in which they ended. Under the account's lock, so nobody else settles them."""
-    rows = connection.execute(
+    rows = execute(
+        connection,
         _DUE_LEGS,
         {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "limit": limit},
     )
-    return list(map(DueLeg._make, rows))
+    return list(map(DueLeg._make, rows.fetchall()))
 
 
 _BRIDGED = text(
