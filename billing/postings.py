@@ -123,6 +123,21 @@ def cost_key(leg_sid: str) -> str:
     return f"cost:{leg_sid}:0"
 
 
+def reversal_key(key: str) -> str:
+    """A line is undone once: the key of its reversal follows from its own."""
+    return f"reverse:{key}"
+
+
+PRICINGS_MAX = 8
+"""How often a leg may be charged: once, and once more each time it is priced anew."""
+
+
+def charge_keys(leg_sid: str) -> tuple[str, ...]:
+    """The keys under which a leg may have been charged, and its charges undone."""
+    charges = [usage_key(leg_sid, part) for part in range(PRICINGS_MAX)]
+    return (*charges, *map(reversal_key, charges))
+
+
 def usage_posting(
     usage: LegUsage,
     rated: RatedLeg,

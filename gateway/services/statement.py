@@ -13,7 +13,7 @@ from billing.explain import Explanation, ReceiptRef, explain_entry
 from billing.explain import explain as billing_explain
 from billing.message_postings import message_sid_of
 from billing.metering import LegStatus, LegUsage
-from billing.postings import SECONDS, Posting, PostingKind, usage_key, wallet
+from billing.postings import SECONDS, Posting, PostingKind, charge_keys, wallet
 from billing.rating import rate_leg
 from gateway.services import drawn_legs, message_log, plans
 from gateway.services.errors import NotFound
@@ -98,11 +98,17 @@ def get_by_key(uow: UnitOfWork, scope: Scope, key: str) -> StatementLine:
     raise NotFound("posting", key)
 
 
+def get_by_keys(uow: UnitOfWork, scope: Scope, keys: Collection[str]) -> tuple[StatementLine, ...]:
+    """The lines of these events, oldest first; an event without a line is left out."""
+    return tuple(_line(row) for row in store.by_keys(uow.connection, scope, keys))
+
+
 def explain(uow: UnitOfWork, scope: Scope, id: str) -> Explanation:
     """Why a line is what it is, from the meter and the plan version of that moment."""
     line = get_posting(uow, scope, id)
     if line.kind == PostingKind.USAGE and line.leg_sid is not None:
-        legs = _explain_lines(uow, scope, {line.leg_sid: -line.amount_micros})
+        charged = {line.leg_sid: -line.amount_micros}
+        legs = _explain_lines(uow, scope, charged, version_id=line.plan_version_id)
         if line.leg_sid in legs:
             return legs[line.leg_sid][-1]
     if line.kind == PostingKind.DRAW and line.leg_sid is not None:
@@ -151,16 +157,21 @@ def _draws(
 
 
 def _explain_lines(
-    uow: UnitOfWork, scope: Scope, charged_micros: Mapping[str, int | None]
+    uow: UnitOfWork,
+    scope: Scope,
+    charged_micros: Mapping[str, int | None],
+    *,
+    version_id: uuid.UUID | None = None,
 ) -> dict[str, tuple[Explanation, ...]]:
-    """Each leg's lines: the minutes that it drew, then the money."""
+    """Each leg's lines: the minutes that it drew, then the money. `version_id` is that of a line
+    which may have been priced anew since; else the version that stands counts."""
     draws = _draws(uow, scope, charged_micros)
     explanations: dict[str, tuple[Explanation, ...]] = {}
     for row in store.metered(uow.connection, scope, charged_micros):
         charged = charged_micros[row.leg_sid]
         if charged is None:
             continue
-        version = plans.plan_version(uow.connection, row.plan_version_id)
+        version = plans.plan_version(uow.connection, version_id or row.plan_version_id)
         usage = LegUsage(
             kind=row.kind,
             status=LegStatus(row.status),
@@ -206,7 +217,8 @@ def _bucket_of(draw: StatementLine) -> uuid.UUID:
 def of_legs(uow: UnitOfWork, scope: Scope, leg_sids: Iterable[str]) -> tuple[StatementLine, ...]:
     """What these legs drew and were charged, found by key: postings have no index by call."""
     sids = list(leg_sids)
-    keys = store.draw_keys(uow.connection, scope, sids) + [usage_key(leg) for leg in sids]
+    keys = store.draw_keys(uow.connection, scope, sids)
+    keys += [key for leg in sids for key in charge_keys(leg)]
     return tuple(_line(row) for row in store.by_keys(uow.connection, scope, keys))
 
 

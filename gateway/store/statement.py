@@ -122,7 +122,9 @@ def metered(
             LegRow.charge_micros,
             LegRow.settled_at,
             bridged.label("bridged_seconds"),
-            CallRow.plan_version_id,
+            func.coalesce(LegRow.repriced_version_id, CallRow.plan_version_id).label(
+                "plan_version_id"
+            ),
             DidRow.country,
             DidRow.number_type,
             ReceiptRow.params["CallStatus"].astext.label("event"),
