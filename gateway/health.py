@@ -36,13 +36,18 @@ AGES_SQL = """
 select coalesce((select extract(epoch from now() - min(due_at)) from outbox
                  where done_at is null and dead_at is null and due_at <= now()), 0),
        (select count(*) from outbox where dead_at is not null and done_at is null),
-       coalesce((select extract(epoch from now() - min(ended_at)) from leg
-                 where ended_at is not null and settled_at is null), 0)
+       greatest(coalesce((select extract(epoch from now() - min(ended_at)) from leg
+                          where ended_at is not null and settled_at is null), 0),
+                coalesce((select extract(epoch from now() - min(due_at)) from message
+                          where due_at is not null and settled_at is null), 0))
 """
 AGE_NAMES = (
     ("ringledger_outbox_age_seconds", "How long the oldest due deed has waited."),
     ("ringledger_outbox_dead", "Deeds that were given up and wait for staff."),
-    ("ringledger_settle_lag_seconds", "How long the oldest ended leg has waited for its charge."),
+    (
+        "ringledger_settle_lag_seconds",
+        "How long the oldest ended leg or text has waited for its charge.",
+    ),
 )
 
 

@@ -131,10 +131,14 @@ def get_detail(uow: UnitOfWork, scope: Scope, message_id: uuid.UUID) -> MessageD
 
 def explain_sid(uow: UnitOfWork, scope: Scope, message_sid: str) -> Explanation | None:
     """Of the text that a line of the statement names; None for another account's."""
+    message = find_by_sid(uow, scope, message_sid)
+    return None if message is None else explain(uow, scope, message)
+
+
+def find_by_sid(uow: UnitOfWork, scope: Scope, message_sid: str) -> Message | None:
+    """By the carrier's id."""
     message = store.find_by_sid(uow.connection, scope.tenant_id, message_sid)
-    if message is None or message.account_id != scope.account_id:
-        return None
-    return explain(uow, scope, message)
+    return message if message is not None and message.account_id == scope.account_id else None
 
 
 def explain(uow: UnitOfWork, scope: Scope, message: Message) -> Explanation | None:

@@ -12,6 +12,7 @@ PAGE = 50
 KINDS = {
     "": (),
     "usage": ("usage",),
+    "texts": ("sms",),
     "rental": ("rental", "access_fee", "plan_change"),
     "topup": ("topup",),
     "adjustment": ("adjustment", "reversal"),

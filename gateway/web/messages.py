@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from billing.message_postings import message_key
+from billing.message_postings import message_key, message_sid_of
 from gateway import runtime
 from gateway.limits import limiter
 from gateway.services import message_log, messages, numbers, statement
@@ -122,6 +122,17 @@ def message(message_id: UUID) -> str:
         line=line,
         thread_url=_thread_url(detail.message),
     )
+
+
+@blueprint.get("/billing/<posting_id>/text")
+def message_by_line(posting_id: str) -> Response:
+    """From a line of the statement to its text."""
+    with runtime.current().units.read() as uow:
+        line = statement.get_posting(uow, scope(), posting_id)
+        found = message_log.find_by_sid(uow, scope(), message_sid_of(line.key) or "")
+    if found is None:
+        raise NotFound("text of", posting_id)
+    return redirect(url_for("web.message", message_id=found.id))
 
 
 @blueprint.post("/numbers/<uuid:number_id>/texts")

@@ -68,6 +68,8 @@ def test_a_delivered_text_shows_its_charge_and_why(world: Any, acme: Any) -> Non
     line = why.split('href="/billing/')[1].split('"')[0]
     statement = acme.page(f"/billing/{line}")
     assert "Text sent" in statement and "2 × 15000" in statement
+    assert "Text sent" in acme.page("/billing?kind=texts")
+    assert acme.get(f"/billing/{line}/text").location == f"/messages/text/{sent(world).id}"
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,8 @@ def test_cobalt_sees_and_sends_nothing_of_acmes(world: Any, acme: Any, cobalt: A
     acme.post(thread(world), {"body": "an answer", "key": "k"})
     assert cobalt.get(thread(world)).status_code == 404
     assert cobalt.get(f"/messages/text/{sent(world).id}").status_code == 404
+    assert cobalt.get(f"/billing/{world.posting_id}/text").status_code == 404
+    assert acme.get(f"/billing/{world.posting_id}/text").status_code == 302
     assert cobalt.post(thread(world), {"body": "Hi", "key": "k"}).status_code == 404
     asked = {"number_id": str(world.number.id), "to": PEER, "body": "Hi"}
     assert cobalt.post("/messages/price", asked).status_code == 404
