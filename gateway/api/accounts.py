@@ -45,6 +45,9 @@ class AccountChanges(Model):
     )
     low_balance: Amount | None = Field(None, description="Warn below this; null: never.")
     plan: str | None = Field(None, description="Staff only: move to this plan's newest version.")
+    billing: Literal["own", "agency_shared"] | None = Field(
+        None, description="Staff only: who pays for calls that begin from now on."
+    )
 
 
 class AccountOut(BaseModel):
@@ -130,6 +133,8 @@ def update_account(principal: Principal, account_id: UUID, body: AccountChanges)
     scope = scope_of(principal, account_id)
     if "plan" in body.model_fields_set and not principal.is_ops:
         raise Forbidden("Only staff may change the plan: ask the operator.")
+    if "billing" in body.model_fields_set and not principal.is_ops:
+        raise Forbidden("Only staff may change who pays: ask the operator.")
     with runtime.current().units.begin() as uow:
         try:
             return account_out(accounts.update_account(uow, scope, _changes(body), principal.name))

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from phonenumbers import country_code_for_region
 
-from gateway.services import audit, plans, renewals
+from gateway.services import audit, card_first, memberships, plans, renewals
 from gateway.services.errors import FieldError, Invalid, NotFound
 from gateway.services.plans import PlanVersion
 from gateway.store import accounts, ledger
@@ -46,6 +46,7 @@ class NewAccount:
     time_zone: str = "America/New_York"
     parent_id: uuid.UUID | None = None
     billing: Literal["own", "agency_shared"] = "own"
+    needs_card: bool = True  # where the plan is paid by card; False: paid by other means
 
 
 def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
@@ -60,10 +61,8 @@ def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
     ]
     version = _version_on_sale(uow, new.plan_code, new.currency, errors)
     tenant_id = _tenant_of_parent(uow, new, errors)
-    if new.billing == "agency_shared":
-        errors.append(
-            FieldError("/billing", 'shared wallets are not offered yet: write "own"', "unsupported")
-        )
+    if new.billing == "agency_shared" and new.parent_id is None:
+        errors.append(FieldError("/billing", 'needs an agency: write "own", or name the parent'))
     if errors or version is None:
         raise Invalid(errors)
     id = new_id()
@@ -81,7 +80,7 @@ def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
         country=new.country,
         time_zone=new.time_zone,
         plan_version_id=version.id,
-        billing=new.billing,
+        billing="own",
         billing_email=new.billing_email,
         allowed_countries=list(version.plan.allowed_countries),
         suspended_notice=None,
@@ -92,6 +91,10 @@ def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
     )
     audit.note(uow, scope, actor, "account.created", id, name=new.name, plan=version.plan_code)
     renewals.begin(uow, scope)
+    if new.needs_card:
+        card_first.begin(uow, scope)
+    if new.billing == "agency_shared":
+        memberships.set_billing(uow, scope, new.billing, actor)
     return get_account(uow, scope)
 
 
@@ -125,13 +128,20 @@ def update_account(
 ) -> Account:
     """Change what is named: name, billing_email, time_zone, country, allowed_countries,
     suspended_notice (None: callers are refused unbilled), low_balance_micros (None: no warning),
-    plan_code (staff only; the edge sees to that), which moves it to that plan's newest version.
+    and, by staff only (the edge sees to that): plan_code, which moves it to that plan's newest
+    version, and billing, which says who pays from now on.
     """
     account = get_account(uow, scope)
     errors: list[FieldError] = []
     values: dict[str, Any] = {}
     moves_to: PlanVersion | None = None
     for name, value in changes.items():
+        if name == "billing":
+            if value not in ("own", "agency_shared"):
+                errors.append(FieldError("/billing", 'write "own" or "agency_shared"'))
+            else:
+                memberships.set_billing(uow, scope, value, actor)
+            continue
         if name == "plan_code":
             moves_to = _version_on_sale(uow, str(value), account.currency, errors)
             continue

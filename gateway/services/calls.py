@@ -17,9 +17,10 @@ import structlog
 from billing import lifecycle
 from billing.lifecycle import AccountStatus
 from billing.metering import TERMINAL, LegStatus, status_rank
+from billing.pools import may_start_on_pool
 from billing.rating import first_block_cost
 from billing.tariffs import Plan
-from gateway.services import exposure, plans
+from gateway.services import exposure, plans, pools
 from gateway.services.exposure import Exposure
 from gateway.store import call_events, forwarding, numbers, outbox, recordings
 from gateway.store.base import Scope
@@ -109,7 +110,7 @@ def open_call(uow: UnitOfWork, facts: CallFacts, params: Params) -> Answer:
     plan = plans.plan_version(uow.connection, arrival.plan_version_id).plan
     published = _published(uow, arrival.tenant_id, arrival.forwarding_version_id)
     spent = _exposure(uow, Scope(arrival.tenant_id, arrival.account_id), arrival.live_calls, plan)
-    refused = _gate(arrival, plan, published, spent)
+    refused = _gate(uow, arrival, plan, published, spent)
     opened = _insert_call(
         uow, arrival, facts, params, "voice", refused=refused, published=published
     )
@@ -363,13 +364,13 @@ def _insert_call(
 
 
 def _gate(
-    arrival: Arrival, plan: Plan, published: Published | None, spent: Exposure
+    uow: UnitOfWork, arrival: Arrival, plan: Plan, published: Published | None, spent: Exposure
 ) -> Refused | None:
     """May this call begin? A call that is already known keeps its first answer."""
     if arrival.known:
         reason = arrival.refused or (None if published else "no_forwarding")
     else:
-        reason = _refusal(arrival, plan, published, spent)
+        reason = _refusal(arrival, plan, published, spent) or _exhausted(uow, arrival, plan, spent)
     if reason is None:
         return None
     notice = NOT_CONNECTED if reason == "no_forwarding" else arrival.suspended_notice
@@ -391,6 +392,16 @@ def _refusal(
         first_block_micros=first_block_cost(_rates(arrival, plan, published), plan.tariff),
         accrued_micros=spent.accrued_micros,
     )
+    return str(verdict.reason) if isinstance(verdict, lifecycle.Refused) else None
+
+
+def _exhausted(uow: UnitOfWork, arrival: Arrival, plan: Plan, spent: Exposure) -> str | None:
+    """Asked only of plans whose minutes are all there is (S4-09)."""
+    if plan.terms.exhaustion != "block_new":
+        return None
+    scope = Scope(arrival.tenant_id, arrival.account_id)
+    left = pools.remaining_seconds(uow, scope)
+    verdict = may_start_on_pool(plan.terms, left, spent.billed_seconds)
     return str(verdict.reason) if isinstance(verdict, lifecycle.Refused) else None
 
 

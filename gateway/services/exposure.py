@@ -17,6 +17,7 @@ from gateway.store.call_events import LiveLeg
 class Exposure:
     accrued_micros: int
     rates_per_minute: tuple[int, ...]  # one entry per charged leg that runs
+    billed_seconds: int = 0  # of the legs that run, as if they ended now
 
 
 NONE = Exposure(0, ())
@@ -25,7 +26,7 @@ NONE = Exposure(0, ())
 def of_live_legs(legs: Iterable[LiveLeg], plan: Plan, *, now: dt.datetime) -> Exposure:
     """Each talking target stands for two legs: itself and the caller's, answered together
     (answerOnBridge). Rated as if they ended now."""
-    accrued, rates = 0, []
+    accrued, billed, rates = 0, 0, []
     for leg in legs:
         seconds = max(0, int((now - leg.answered_at).total_seconds()))
         for usage in (
@@ -34,8 +35,9 @@ def of_live_legs(legs: Iterable[LiveLeg], plan: Plan, *, now: dt.datetime) -> Ex
         ):
             rated = rate_leg(usage, plan.tariff)
             accrued += rated.charge_micros
+            billed += rated.billed_seconds
             rates.append(per_minute(usage, plan))
-    return Exposure(accrued, tuple(rate for rate in rates if rate))
+    return Exposure(accrued, tuple(rate for rate in rates if rate), billed)
 
 
 def per_minute(usage: LegUsage, plan: Plan) -> int:

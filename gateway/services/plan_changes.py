@@ -92,7 +92,8 @@ def _preview(
 def request(
     uow: UnitOfWork, scope: Scope, plan_code: str, actor: str, note: str = ""
 ) -> PlanChange:
-    """An owner asks (S3-03); staff decides. The same wish again is the first one."""
+    """An owner asks (S3-03); staff decides, unless the plan leaves it to customers. The same wish
+    again is the first one."""
     if len(note) > NOTE_LENGTH_MAX:
         raise Invalid.at("/note", f"use at most {NOTE_LENGTH_MAX} characters")
     with ledger.books(uow, scope) as opened:
@@ -117,9 +118,24 @@ def request(
             created_at=uow.now,
             decided_at=None,
         )
+        if version.plan.terms.upgrade.channel == "self":
+            at = _own_day(uow, opened, version)
+            change = replace(
+                change, state="scheduled", effective_at=at, decided_by=actor, decided_at=uow.now
+            )
         store.add(uow.connection, change)
     audit.note(uow, scope, actor, "plan_change.requested", change.id, plan=plan_code)
     return change
+
+
+def _own_day(uow: UnitOfWork, opened: Books, wanted: PlanVersion) -> dt.datetime:
+    """Where the plan lets customers change by themselves: at once to a dearer plan, and to a
+    cheaper one when the term that was paid is over."""
+    stored = subscription_store.open_of(uow.connection, opened.scope)
+    if stored is None:
+        return uow.now
+    fee = wanted.plan.terms.access_fee.for_term(cast(Term, stored.term)) or 0
+    return uow.now if fee >= stored.fee_micros else stored.ends_at
 
 
 def schedule(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from billing import pools as rules
 from billing.calendar import Period, billing_cycle, local_date
+from billing.memberships import shares_billing_at
 from billing.minutes import issue_posting
 from billing.pools import PoolFigures, pool_bucket, pool_bucket_id, pool_figures, upgrade_seconds
 from gateway.services import plans
@@ -183,18 +183,16 @@ def owner_of(uow: UnitOfWork, account: Account) -> Account:
     return agency
 
 
-def remaining_seconds(uow: UnitOfWork, scope: Scope, parent_id: object | None = None) -> int:
-    """What a call that begins now may draw: every bucket that runs, packages too."""
+def remaining_seconds(uow: UnitOfWork, scope: Scope) -> int:
+    """What a call that begins now may draw: every bucket that runs, packages too; the agency's
+    for a client that shares its billing."""
     owners = [scope.account_id]
-    if parent_id is not None and any(
-        change.shared for change in memberships.changes_of(uow.connection, scope)[-1:]
-    ):
-        owners.append(parent_id)  # type: ignore[arg-type]
+    if scope.account_id != scope.tenant_id:
+        changes = memberships.changes_of(uow.connection, scope)
+        if shares_billing_at(changes, uow.now):
+            owners.append(scope.tenant_id)
     return sum(
         bucket.remaining_seconds
         for bucket in buckets.open_of(uow.connection, scope.tenant_id, owners)
         if bucket.starts_at <= uow.now < bucket.ends_at
     )
-
-
-may_start_on_pool = rules.may_start_on_pool

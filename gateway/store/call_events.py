@@ -49,7 +49,8 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What the gate and the router need to know of a call to one of our numbers."""
+    """What the gate and the router need to know of a call to one of our numbers. Status and
+    balance are the agency's where it pays for the account."""
 
     tenant_id: uuid.UUID
     did_id: uuid.UUID
@@ -70,7 +71,9 @@ class Arrival:
 
 _ARRIVAL = statement(
     """
-select d.tenant_id, d.id, d.account_id, d.source, a.status, a.suspended_notice, d.status,
+select d.tenant_id, d.id, d.account_id, d.source,
+       case when p.id is null or a.status <> 'active' then a.status else p.status end,
+       a.suspended_notice, d.status,
        d.country, d.number_type, coalesce(c.plan_version_id, a.plan_version_id),
        case when c.call_sid is null then d.forwarding_version_id
             else c.forwarding_version_id end,
@@ -82,8 +85,10 @@ select d.tenant_id, d.id, d.account_id, d.source, a.status, a.suspended_notice, 
   from did_directory as o
   join did as d on d.tenant_id = o.tenant_id and d.id = o.did_id and d.status <> 'released'
   join account as a on a.tenant_id = d.tenant_id and a.id = d.account_id
+  left join account as p on p.tenant_id = a.tenant_id and p.id = a.parent_id
+                        and a.billing = 'agency_shared'
   join ledger_account as w on w.tenant_id = d.tenant_id and w.unit = a.currency
-                          and w.name = 'wallet:' || replace(d.account_id::text, '-', '')
+                          and w.name = 'wallet:' || replace(coalesce(p.id, a.id)::text, '-', '')
   left join call as c on c.tenant_id = d.tenant_id and c.call_sid = :call_sid
  where o.e164 = :e164
 """
@@ -351,7 +356,9 @@ class KnownCall:
 _CONTINUE = statement(
     """
 with facts as (
-  select c.account_id, a.status as account_status, d.status as did_status,
+  select c.account_id,
+         case when p.id is null or a.status <> 'active' then a.status
+              else p.status end as account_status, d.status as did_status,
          d.country as number_country, d.number_type, c.plan_version_id, c.forwarding_version_id,
          w.balance_micros,
          (select count(*) from call as live
@@ -362,8 +369,10 @@ with facts as (
     from call as c
     join account as a on a.tenant_id = c.tenant_id and a.id = c.account_id
     join did as d on d.tenant_id = c.tenant_id and d.id = c.did_id
+    left join account as p on p.tenant_id = a.tenant_id and p.id = a.parent_id
+                          and a.billing = 'agency_shared'
     join ledger_account as w on w.tenant_id = c.tenant_id and w.unit = a.currency
-                            and w.name = 'wallet:' || replace(c.account_id::text, '-', '')
+                            and w.name = 'wallet:' || replace(coalesce(p.id, a.id)::text, '-', '')
    where c.tenant_id = :tenant_id and c.call_sid = :call_sid
 ), new_receipt as (
   insert into receipt (tenant_id, id, key, call_sid, leg_sid, kind, params, received_at)

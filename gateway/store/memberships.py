@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, String, insert, select
+from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, String, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.memberships import BillingChange
@@ -36,13 +37,18 @@ class BillingMembershipRow(Base):
 def add(
     connection: Connection, scope: Scope, *, from_at: dt.datetime, billing: str, actor: str
 ) -> None:
+    """The last word of an instant counts."""
+    row = insert(BillingMembershipRow).values(
+        tenant_id=scope.tenant_id,
+        account_id=scope.account_id,
+        from_at=from_at,
+        billing=billing,
+        actor=actor,
+    )
     connection.execute(
-        insert(BillingMembershipRow).values(
-            tenant_id=scope.tenant_id,
-            account_id=scope.account_id,
-            from_at=from_at,
-            billing=billing,
-            actor=actor,
+        row.on_conflict_do_update(
+            index_elements=["tenant_id", "account_id", "from_at"],
+            set_={"billing": billing, "actor": actor},
         )
     )
 

@@ -20,8 +20,10 @@ class WatchedAccount:
 
 
 _WALLET = """
+  left join account as p on p.tenant_id = a.tenant_id and p.id = a.parent_id
+                        and a.billing = 'agency_shared'
   join ledger_account as w on w.tenant_id = a.tenant_id and w.unit = a.currency
-                          and w.name = 'wallet:' || replace(a.id::text, '-', '')
+                          and w.name = 'wallet:' || replace(coalesce(p.id, a.id)::text, '-', '')
 """
 _LIVE = text(
     f"""

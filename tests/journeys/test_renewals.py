@@ -10,11 +10,10 @@ from world import FRONT_DESK, ONE_PHONE, Member, World
 
 from billing.catalogue import load_catalogue
 from billing.purchases import Purchaser
-from gateway.services import ledger, packages, plan_changes, plans, pools, subscriptions
 from gateway.services import accounts as account_service
+from gateway.services import ledger, packages, plan_changes, plans, pools, subscriptions
 from gateway.store.ledger import PostingRow
 from gateway.store.mail import MailRow
-from gateway.store.outbox import OutboxRow
 
 NEW_YORK = ZoneInfo("America/New_York")
 ANN = Purchaser("", "ann@acme.test")
