@@ -28,7 +28,7 @@ from gateway.uow import UnitOfWork
 from webhooks import params
 
 ALL_ORDERS = bool(os.environ.get("RINGLEDGER_ALL_ORDERS"))
-ORDERS_DRAWN = 1_200
+ORDERS_DRAWN = 1_000
 HTTP_ORDERS = 30
 ORDERS_WITH_A_LOSS = 20 if not ALL_ORDERS else 2_000
 VOICE = "http://gateway.test/webhooks/twilio/voice"
