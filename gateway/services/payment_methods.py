@@ -16,7 +16,7 @@ from billing.charges import Declined
 from billing.declines import cure, reason
 from gateway.providers.payments import CardPage, Payer, SavedCard
 from gateway.providers.telephony import OutcomeUnknown, ProviderError
-from gateway.services import accounts, audit, ledger, payment_deeds
+from gateway.services import accounts, audit, card_first, ledger, payment_deeds
 from gateway.services.errors import Conflict, Invalid, NotFound, ServiceError
 from gateway.services.till import Till
 from gateway.store import charges, recharge
@@ -37,8 +37,6 @@ ASK_AFTER = (
 )
 LEASE = dt.timedelta(seconds=60)
 ASKED_AT_ONCE = 20
-AWAITS_CARD = "card"
-"""Why service is held where the plan wants a card first (S3-07)."""
 
 
 class CardRefused(ServiceError):
@@ -220,8 +218,7 @@ def keep(
             added_at=uow.now,
             added_by=actor,
         )
-        if opened.locked.held == AWAITS_CARD:
-            opened.hold(None)
+        card_first.card_came(uow, opened)
     kept = store.find_by_ref(uow.connection, scope, saved.method_ref)
     assert kept is not None
     audit.note(

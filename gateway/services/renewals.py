@@ -26,6 +26,7 @@ from gateway.services import (
     subscriptions,
 )
 from gateway.services.arrears import ARREARS
+from gateway.services.card_first import AWAITS_CARD
 from gateway.services.deeds import Handler
 from gateway.services.ledger import Books
 from gateway.services.minutes import bucket_of
@@ -114,8 +115,8 @@ def _renew_all(uow: UnitOfWork, opened: Books) -> None:
 
 
 def _hold(uow: UnitOfWork, opened: Books, why: str | None) -> None:
-    """A hold for arrears is not ours to lift: `gateway.services.dunning` does."""
-    if opened.locked.held != ARREARS and opened.hold(why):
+    """A hold for arrears or for a card is not ours to lift: `dunning` and `card_first` do."""
+    if opened.locked.held not in (ARREARS, AWAITS_CARD) and opened.hold(why):
         account_store.change(uow.connection, opened.scope, {"held": why})
 
 

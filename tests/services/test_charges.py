@@ -1,0 +1,232 @@
+"""Charges on a network that loses answers, in virtual time: no cent is lost, doubled or invented.
+
+The network is the sandbox's own, asked without HTTP; everything else is the real thing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from billing.charges import ActionRequired, Declined, NotFound, Succeeded
+from billing.minor_units import from_minor, to_minor
+from billing.money import parse_amount
+from gateway.providers.payments import ChargeAnswer, ChargeOrder, ChargeQuery, SavedCard, StillOpen
+from gateway.providers.telephony import OutcomeUnknown
+from gateway.sandbox.card_events import CardEvents
+from gateway.sandbox.cards import CardFaults, CardNetwork, CardRefusal
+from gateway.sandbox.clock import VirtualClock, VirtualScheduler
+from gateway.sandbox.store import Store
+from gateway.services import card_payments, charges, ledger, payment_methods, plans
+from gateway.services.accounts import Account, NewAccount, create_account, get_account
+from gateway.services.errors import Conflict
+from gateway.services.till import Till
+from gateway.store.charges import ChargeRow
+from gateway.store.ledger import PostingRow
+from gateway.uow import UnitsOfWork
+
+ATTEMPTS = int(os.environ.get("CHARGE_ATTEMPTS", "150"))
+ACCOUNTS = 6
+START = dt.datetime(2026, 3, 4, 17, 0, tzinfo=dt.UTC)
+
+
+class DirectCards:
+    """The card network without the wire: what is lost there is lost here."""
+
+    name = "sandbox"
+
+    def __init__(self, network: CardNetwork) -> None:
+        self.network = network
+        self.calls = 0
+
+    def charge(self, order: ChargeOrder) -> ChargeAnswer:
+        network = self.network
+        self.calls += 1
+        if network.faults.loses_request():
+            raise OutcomeUnknown("lost on the way in")
+        key, asked = str(order.id), repr((order.amount_micros, order.method_ref))
+        if network.kept_answer(key, asked) is None:
+            with suppress(CardRefusal):  # the payment keeps why
+                network.pay(
+                    customer=order.customer_ref,
+                    method=order.method_ref,
+                    amount=to_minor(order.amount_micros, order.currency),
+                    currency=order.currency.lower(),
+                    description=order.description,
+                    present=order.present,
+                    return_url=order.return_url,
+                    metadata={"charge": order.id.hex},
+                )
+            network.keep_answer(key, asked, 200, {})
+        if network.faults.loses_answer():
+            raise OutcomeUnknown("lost on the way out")
+        found = self._read(order)
+        assert not isinstance(found, NotFound)
+        return found
+
+    def find_charge(self, query: ChargeQuery) -> ChargeAnswer | NotFound:
+        if self.network.faults.loses_answer():
+            raise OutcomeUnknown("no answer to the question either")
+        return self._read(query.order)
+
+    def cancel_charge(self, query: ChargeQuery) -> None:
+        raise AssertionError("no card of this test asks its bank")
+
+    def _read(self, order: ChargeOrder) -> ChargeAnswer | NotFound:
+        for payment in self.network.list_payments(order.customer_ref, 0):
+            if payment["metadata"]["charge"] == order.id.hex:
+                break
+        else:
+            return NotFound()
+        if payment["status"] == "succeeded":
+            taken = from_minor(payment["amount_received"], order.currency)
+            return Succeeded(payment["id"], taken)
+        if payment["status"] == "requires_action":
+            return ActionRequired(payment["id"], "https://bank.test")
+        if payment["status"] == "requires_payment_method":
+            return Declined(payment["last_payment_error"]["decline_code"])
+        return StillOpen()
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(START)
+
+
+@pytest.fixture
+def scheduler(clock: VirtualClock) -> VirtualScheduler:
+    return VirtualScheduler(clock)
+
+
+@pytest.fixture
+def network(scheduler: VirtualScheduler) -> CardNetwork:
+    return CardNetwork(scheduler, Store(), CardEvents(scheduler, url="", secret=""))
+
+
+@pytest.fixture
+def till(network: CardNetwork) -> Till:
+    cards = DirectCards(network)
+    return Till("sandbox", "US", "https://calls.test", lambda: cards)  # type: ignore[arg-type,return-value]
+
+
+@pytest.fixture
+def house(units: UnitsOfWork, on_sale: None, clock: VirtualClock) -> UnitsOfWork:
+    return UnitsOfWork(units.engine, clock.now)
+
+
+@pytest.fixture
+def open_account(house: UnitsOfWork, network: CardNetwork) -> Callable[[str], Account]:
+    def open_one(token: str) -> Account:
+        with house.begin() as uow:
+            account = create_account(
+                uow,
+                NewAccount(
+                    name="Acme", billing_email="billing@acme.test", plan_code="prepaid_recharge"
+                ),
+                "test",
+            )
+            customer = network.make_customer("Acme", "billing@acme.test", {})["id"]
+            setup = network.save_card(customer, token)
+            saved = SavedCard(customer, setup["payment_method"], "visa", "4242", "2029-12")
+            payment_methods.keep(uow, "sandbox", account.scope, saved, "Ann")
+            return account
+
+    return open_one
+
+
+def test_e1_with_four_answers_in_ten_lost_charged_equals_credited(
+    house: UnitsOfWork,
+    till: Till,
+    network: CardNetwork,
+    scheduler: VirtualScheduler,
+    clock: VirtualClock,
+    open_account: Callable[[str], Account],
+) -> None:
+    """CHARGE_ATTEMPTS=3000 pytest --timeout 0 makes a longer storm of it."""
+    dice = random.Random(40)
+    network.faults = CardFaults(lose_request=0.15, lose_answer=0.4, seed=40)
+    accounts = [open_account("pm_card_visa") for _ in range(ACCOUNTS)]
+    made = 0
+    while made < ATTEMPTS:
+        network.tell("4242", dice.choice(["pays", "pays", "pays", "slow", "insufficient_funds"]))
+        for account in accounts:
+            amount = dice.randrange(100, 20_000) * 10_000
+            try:
+                card_payments.pay(
+                    house,
+                    till,
+                    account.scope,
+                    amount_micros=amount,
+                    method_id=None,
+                    actor="Ann",
+                    idempotency_key=str(uuid.uuid4()),
+                )
+                made += 1
+            except Conflict:
+                pass  # the last one is not known yet
+        for _ in range(dice.randrange(1, 4)):
+            scheduler.run_until(clock.now() + dt.timedelta(seconds=dice.choice([5, 60, 3_600])))
+            charges.sweep(house, till)
+    network.faults = CardFaults()
+    for _ in range(30):
+        scheduler.run_until(clock.now() + dt.timedelta(hours=2))
+        charges.sweep(house, till)
+
+    with house.read() as uow:
+        rows = list(uow.connection.execute(ChargeRow.__table__.select()))
+        lines = list(uow.connection.execute(PostingRow.__table__.select()))
+        balances = {one.id: get_account(uow, one.scope).balance_micros for one in accounts}
+        assert all(proof.report.ok for proof in ledger.verify(uow.connection))
+    assert len(rows) == made and {row.state for row in rows} == {"ok", "failed"}
+    credited = sum(row.credited_micros or 0 for row in rows)
+    assert credited == network.taken() * 10_000
+    assert credited == sum(line.amount_micros for line in lines) == sum(balances.values())
+    assert len({line.key for line in lines}) == sum(row.state == "ok" for row in rows)
+    assert till.provider.calls > made  # type: ignore[attr-defined]  # some were sent again
+
+
+def test_s3_07_a_plan_that_wants_a_card_begins_with_one(
+    house: UnitsOfWork, open_account: Callable[[str], Account], network: CardNetwork
+) -> None:
+    with house.begin() as uow:
+        waiting = create_account(
+            uow,
+            NewAccount(name="Cora", billing_email="cora@cora.test", plan_code="small_teams"),
+            "test",
+        )
+        assert plans.get_plan(uow, "small_teams").plan.mode == "card_daily"
+        assert waiting.status == "suspended"
+        ledger.top_up(
+            uow,
+            waiting.scope,
+            amount_micros=parse_amount("10.00"),
+            method="manual",
+            reason="money alone does not do it",
+            actor="Olga",
+            idempotency_key="gift",
+        )
+        assert get_account(uow, waiting.scope).status == "suspended"
+        saved = SavedCard("cus_1", "pm_1", "visa", "4242", "2029-12")
+        payment_methods.keep(uow, "sandbox", waiting.scope, saved, "Cora")
+        assert get_account(uow, waiting.scope).status == "active"
+
+
+def test_s3_07_staff_may_let_an_account_pay_by_other_means(house: UnitsOfWork) -> None:
+    with house.begin() as uow:
+        account = create_account(
+            uow,
+            NewAccount(
+                name="Mona",
+                billing_email="mona@mona.test",
+                plan_code="small_teams",
+                needs_card=False,
+            ),
+            "Olga",
+        )
+        assert account.status == "active"
