@@ -86,7 +86,7 @@ def drain(
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """A batch makes a hundred thousand values and no cycle among them; looking for one takes a
-    twelfth of the drain's time."""
+    twelfth of this process's time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
