@@ -85,6 +85,16 @@ class CarrierMessage:
     created_at: dt.datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class CarrierUsage:
+    """A line of the carrier's bill for one day, over all our numbers; `price_micros` is what it
+    takes."""
+
+    category: str
+    count: int
+    price_micros: int
+
+
 class Telephony(Protocol):
     def search_numbers(
         self, *, country: str, number_type: str, area_code: str, contains: str, limit: int
@@ -106,6 +116,11 @@ class Telephony(Protocol):
 
     def calls_since(self, since: dt.datetime, *, to: str = "") -> Iterator[CarrierCall]:
         """Oldest filter of the carrier is a whole UTC day: earlier calls of that day come too."""
+
+    def calls_of_day(self, day: dt.date) -> Iterator[CarrierCall]:
+        """Every call and leg that started on a UTC day, by the carrier's clock."""
+
+    def usage_of_day(self, day: dt.date) -> tuple[CarrierUsage, ...]: ...
 
     def end_call(self, sid: str) -> None:
         """Hang up a live call; one that has ended already is left alone."""

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 from requests import ConnectTimeout, RequestException
@@ -12,13 +13,14 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 from urllib3.exceptions import NewConnectionError
 
-from billing.money import InvalidAmount, parse_amount
+from billing.money import MICROS, InvalidAmount, parse_amount
 from gateway.links import NumberUrls
 from gateway.metrics import CARRIER_REQUESTS
 from gateway.providers.telephony import (
     CarrierCall,
     CarrierMessage,
     CarrierNumber,
+    CarrierUsage,
     OfferedNumber,
     OutcomeUnknown,
     ProviderError,
@@ -162,6 +164,31 @@ class TwilioTelephony:
             wanted["to"] = to
         with _asking("calls_since"):
             yield from map(_call, self._client.calls.stream(**wanted))
+
+    def calls_of_day(self, day: dt.date) -> Iterator[CarrierCall]:
+        # The list takes a bare day; the library would make a moment of it.
+        with _asking("calls_of_day"):
+            yield from map(
+                _call,
+                self._client.calls.stream(
+                    start_time=day.isoformat(),
+                    page_size=PAGE_SIZE,
+                ),
+            )
+
+    def usage_of_day(self, day: dt.date) -> tuple[CarrierUsage, ...]:
+        with _asking("usage_of_day"):
+            records = self._client.usage.records.list(
+                start_date=day, end_date=day, page_size=PAGE_SIZE
+            )
+        return tuple(
+            CarrierUsage(
+                category=str(record.category or ""),
+                count=_digits(record.count) or 0,
+                price_micros=_usage_price(record.price),
+            )
+            for record in records
+        )
 
     def end_call(self, sid: str) -> None:
         try:
@@ -355,6 +382,11 @@ def _utc(value: dt.datetime | None) -> dt.datetime | None:
 def _digits(value: object) -> int | None:
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _usage_price(price: object) -> int:
+    """Usage records hold numbers, not text, and of what we pay they are positive."""
+    return abs(int((Decimal(str(price or 0)) * MICROS).to_integral_value()))
 
 
 def _cost(price: object) -> int | None:

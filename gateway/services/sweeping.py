@@ -8,6 +8,8 @@ callback after the sweep, or a sweep after the callback, changes nothing.
 from __future__ import annotations
 
 import datetime as dt
+import uuid
+from collections.abc import Iterable
 from functools import partial
 from itertools import islice, takewhile
 from typing import Final
@@ -69,16 +71,26 @@ def _ask(units: UnitsOfWork, telephony: Telephony, call: OpenCall) -> None:
     if known.may_lack_legs:
         found.extend(telephony.child_calls(call.call_sid))
     with units.begin() as uow:
-        for record in found:
-            event = _event(record, now=uow.now)
-            if event is None:
-                continue
-            told = _told(record)
-            if record.sid == call.call_sid:
-                calls.close_call(uow, call.tenant_id, event, _facts(record), told)
-            else:
-                calls.record_leg(uow, call.tenant_id, call.call_sid, event, told)
+        tell(uow, call.tenant_id, call.call_sid, found)
         sweep.close_if_ended(uow.connection, call.tenant_id, call.call_sid)
+
+
+def tell(
+    uow: UnitOfWork, tenant_id: uuid.UUID, call_sid: str, records: Iterable[CarrierCall]
+) -> int:
+    """What the carrier's records say of a call and its legs, as webhooks would have; how many of
+    them were news of an end. The call itself comes first where it may be unknown here."""
+    ends = 0
+    for record in records:
+        event = _event(record, now=uow.now)
+        if event is None:
+            continue
+        told = _told(record)
+        if record.sid == call_sid:
+            ends += calls.close_call(uow, tenant_id, event, _facts(record), told)
+        else:
+            ends += calls.record_leg(uow, tenant_id, call_sid, event, told)
+    return ends
 
 
 def handlers(units: UnitsOfWork, telephony: Telephony) -> dict[str, Handler]:
