@@ -9,13 +9,31 @@ import pytest
 from werkzeug.routing import Rule
 from werkzeug.test import Client, TestResponse
 
-from gateway.services import operations, tokens
+from billing.catalogue import load_catalogue
+from billing.purchases import Purchaser
+from gateway.services import (
+    accounts,
+    message_events,
+    message_log,
+    message_settlement,
+    operations,
+    packages,
+    plan_changes,
+    plans,
+    tokens,
+)
+from gateway.services.message_events import IncomingText
 from gateway.store import mail, outbox
 from tests.edges.rules import BODIES, FORMS, RULES
 from tests.web.conftest import OLGA, World
 
 SEEN_BY_ITS_OWN_ONLY = ("member", "owner", "account")
 NOT_THERE = {404}
+WITH_PACKAGES: dict[str, Any] = load_catalogue()["payg"] | {
+    "package_limits": {"minutes_min": 1, "minutes_max": 500_000},
+    "packages": [{"code": "small", "number_type": "local", "minutes": 10, "price": "0.30"}],
+}
+PEER, TEXT_SID = "+17025550111", "SM" + "5" * 32
 
 
 class Walk:
@@ -100,7 +118,17 @@ class Walk:
                 transport="sandbox",
                 now=uow.now,
             )
+            plans.publish_plan(uow, "walk", WITH_PACKAGES, OLGA)
+            accounts.update_account(uow, scope, {"plan_code": "walk"}, OLGA)
+            package = packages.buy(
+                uow, scope, "small", Purchaser("", "owner"), idempotency_key="sample"
+            )
+            change = plan_changes.request(uow, scope, "payg", "owner")
+            text = IncomingText(TEXT_SID, PEER, world.number.e164, "Hi", 1, 0, uow.now)
+            message_events.receive(uow, text, {})
+        message_settlement.drain(world.units)  # so the newest line of the statement is a text's
         with world.units.read() as uow:
+            (message,) = message_log.list_messages(uow, scope).items
             mail_id = operations.mailbox(uow).items[0].id
         return {
             "account_id": world.acme.id,
@@ -115,6 +143,11 @@ class Walk:
             "code": "payg",
             "version": 1,
             "tenant": world.acme.tenant_id.hex,
+            "message_id": message.id,
+            "message": message.id.hex,
+            "peer": PEER,
+            "package_id": package.id,
+            "change_id": change.id,
             "filename": "favicon.svg",
             "name": "swagger-ui.css",
         }
@@ -163,7 +196,9 @@ def test_what_is_acmes_is_not_there_for_cobalt(walk: Walk) -> None:
             "call_sid",
             "posting_id",
             "token_id",
+            "package_id",
             "recording_sid",
+            "message_id",
         }
         if theirs and answer.status_code != 404:
             wrong.append(f"{method} {rule.rule}: {answer.status_code}")
@@ -177,7 +212,14 @@ def test_an_id_of_acmes_under_cobalts_own_account_is_not_there_either(walk: Walk
     walk.samples["account_id"] = walk.world.cobalt.id
     wrong = []
     for rule, method in walk.routes():
-        inner = rule.arguments & {"number_id", "call_sid", "posting_id", "token_id"}
+        inner = rule.arguments & {
+            "number_id",
+            "call_sid",
+            "posting_id",
+            "token_id",
+            "message_id",
+            "package_id",
+        }
         if not rule.endpoint.startswith("api.") or not inner:
             continue
         if rule.endpoint.startswith("api.") and RULES[rule.endpoint] == "account":
