@@ -89,13 +89,11 @@ def test_s2_17_a_top_up_restores_service_at_once_and_both_are_mailed(stage: Worl
     assert stage.balance(bolt.scope) == 0
     assert FRONT_DESK in stage.ask(bolt.e164)
     stage.work()
-    subjects = [mail.subject for mail in stage.rows(MailRow, bolt.scope)]
-    assert subjects[-2:] == [
-        "Bolt: tracking numbers are suspended",
-        "Bolt: service is restored",
-    ]
+    told = [mail.subject for mail in stage.rows(MailRow, bolt.scope)]
+    assert told.count("Bolt: tracking numbers are suspended") == 1
+    assert told.count("Bolt: service is restored") == 1
     stage.work()
-    assert len(stage.rows(MailRow, bolt.scope)) == len(subjects)
+    assert [mail.subject for mail in stage.rows(MailRow, bolt.scope)] == told
 
 
 def test_a_low_balance_is_mailed_once_when_it_is_crossed(stage: World) -> None:
