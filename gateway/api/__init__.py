@@ -17,6 +17,8 @@ from gateway.api import (  # noqa: F401  the nouns add their routes
     numbers,
     openapi,
     operations,
+    packages,
+    plan_changes,
     plans,
     tokens,
     topups,

@@ -12,6 +12,7 @@ from gateway.ops import (  # noqa: F401  the pages add their routes
     ledger,
     mails,
     money,
+    plan_changes,
     plans,
 )
 from gateway.ops.pages import blueprint

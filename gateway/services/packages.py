@@ -12,6 +12,7 @@ from billing.minutes import issue_posting, package_price_posting
 from billing.money import format_amount
 from billing.purchases import Package, Purchaser, PurchaseRefused, may_buy
 from billing.purchases import undo_stop as billing_undo_stop
+from billing.regions import RegionList, RegionSet
 from billing.terms import PackageOffer
 from gateway.services import audit, ledger, plans
 from gateway.services.errors import BalanceTooLow, Conflict, Forbidden, Invalid, NotFound
@@ -230,6 +231,21 @@ def fill(
 
 def offer_words(offer: PackageOffer) -> str:
     return f"{offer.minutes:,} {offer.number_type} minutes"
+
+
+def region_words(region: RegionSet | None) -> str:
+    """Which numbers draw it: "US and CA, without 808 and 907"."""
+    if region is None:
+        return "any number"
+    words = _listed(region.include)
+    left_out = _listed(region.exclude)
+    return f"{words}, without {left_out}" if left_out else words
+
+
+def _listed(regions: RegionList) -> str:
+    names = [*sorted(regions.countries), *sorted(regions.area_codes)]
+    names += [f"+{prefix}" for prefix in regions.prefixes]
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def package_of(uow: UnitOfWork, stored: StoredPackage) -> Package:

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from billing.calendar import local_date, nth_period
 from billing.minutes import carry_posting, expire_posting, package_key
 from billing.money import format_amount
 from billing.purchases import carried_over, may_expire, package_renewals_due
@@ -43,6 +44,7 @@ from gateway.store import packages as package_store
 from gateway.store import renewals as store
 from gateway.store import rentals as rental_store
 from gateway.store import subscriptions as subscription_store
+from gateway.store.accounts import Account
 from gateway.store.base import Scope, new_id
 from gateway.store.buckets import StoredBucket
 from gateway.store.outbox import DueDeed
@@ -194,6 +196,11 @@ def _successor(uow: UnitOfWork, scope: Scope, stored: StoredBucket) -> StoredBuc
         ),
         None,
     )
+
+
+def month_from_now(uow: UnitOfWork, account: Account) -> dt.date:
+    """When a month that begins now is over."""
+    return nth_period(local_date(uow.now, account.time_zone), 1)
 
 
 @dataclass(frozen=True, slots=True)

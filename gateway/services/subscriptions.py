@@ -17,6 +17,7 @@ from gateway.services.errors import Conflict, NotFound
 from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
 from gateway.services.renewal_notices import RETRY_AFTER, announce, tell_unpaid
+from gateway.store import accounts as account_store
 from gateway.store import subscriptions as store
 from gateway.store.base import Scope, new_id
 from gateway.store.subscriptions import StoredSubscription
@@ -204,6 +205,16 @@ def cancel_renewal(uow: UnitOfWork, scope: Scope, actor: str) -> SubscriptionVie
     found = view(uow, scope)
     assert found is not None
     return found
+
+
+def would_end_at(uow: UnitOfWork, scope: Scope) -> dt.datetime | None:
+    """When access ends if it is cancelled now; None where nothing can be cancelled."""
+    stored = store.open_of(uow.connection, scope)
+    account = account_store.find(uow.connection, scope)
+    if stored is None or account is None:
+        return None
+    plan = plans.plan_version(uow.connection, account.plan_version_id).plan
+    return cancel(subscription_of(stored), uow.now, plan.terms.cancellation).access_ends_at
 
 
 def resume(uow: UnitOfWork, scope: Scope, actor: str) -> SubscriptionView:

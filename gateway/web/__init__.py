@@ -6,6 +6,8 @@ Floor 3. May import services, routing and billing for words and figures, `gatewa
 
 from gateway.web import (
     accounts,
+    alerts,
+    banners,
     billing,
     calls,
     forwarding,
@@ -13,12 +15,17 @@ from gateway.web import (
     messages,
     numbers,
     overview,
+    packages,
+    plan,
+    statements,
     tokens,
 )
 from gateway.web.blueprint import blueprint
 
 __all__ = [
     "accounts",
+    "alerts",
+    "banners",
     "billing",
     "blueprint",
     "calls",
@@ -27,5 +34,8 @@ __all__ = [
     "messages",
     "numbers",
     "overview",
+    "packages",
+    "plan",
+    "statements",
     "tokens",
 ]

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from flask import Blueprint, g
 
-from gateway import browser
+from billing.pools import PoolFigures
+from gateway import browser, runtime
+from gateway.services import pools
 from gateway.services.errors import Forbidden
 from gateway.services.principals import Principal
 from gateway.store.base import Scope
@@ -18,6 +20,22 @@ PUBLIC = ("log_in", "log_in_now", "log_out", "set_theme")
 
 blueprint = Blueprint("web", __name__)
 browser.guard(blueprint, roles=("owner", "member"), public=PUBLIC)
+
+
+@blueprint.context_processor
+def _minutes() -> dict[str, Any]:
+    """`pool_now()`: the minutes of the cycle, for the widget of every page (S4-01)."""
+    return {"pool_now": pool_now}
+
+
+def pool_now() -> PoolFigures | None:
+    if g.get("account") is None:
+        return None
+    if "pool_now" not in g:
+        with runtime.current().units.read() as uow:
+            g.pool_now = pools.figures(uow, g.account)
+    found: PoolFigures | None = g.pool_now
+    return found
 
 
 def principal() -> Principal:

@@ -1,0 +1,142 @@
+"""Packages and the plan on pages: found in three clicks, confirmed, stopped, previewed."""
+
+import re
+from typing import Any
+
+import pytest
+
+from billing.catalogue import load_catalogue
+from gateway.services import accounts, packages, plans
+from tests.web.conftest import OLGA, World
+
+SELLS: dict[str, Any] = load_catalogue()["payg"] | {
+    "name": "Packages",
+    "package_limits": {"minutes_min": 1, "minutes_max": 500_000},
+    "region_sets": [
+        {
+            "name": "us_ca",
+            "include": {"countries": ["US", "CA"]},
+            "exclude": {"area_codes": ["808", "907"]},
+        }
+    ],
+    "packages": [
+        {
+            "code": "small",
+            "number_type": "local",
+            "region_set": "us_ca",
+            "minutes": 10,
+            "price": "0.30",
+        }
+    ],
+    "pool": {"minutes": 100},
+    "access_fee": {"month": "5.00"},
+    "support_contact": "(800) 577-1872",
+}
+
+
+@pytest.fixture
+def shop(world: World) -> World:
+    with world.units.begin() as uow:
+        plans.publish_plan(uow, "packages", SELLS, OLGA)
+        accounts.update_account(uow, world.acme.scope, {"plan_code": "packages"}, OLGA)
+    return world
+
+
+def key_of(page: str) -> str:
+    found = re.search(r'name="key" value="([^"]+)"', page)
+    assert found is not None
+    return found.group(1)
+
+
+def owned(world: World) -> tuple[packages.PackageView, ...]:
+    with world.units.read() as uow:
+        return packages.list_packages(uow, world.acme.scope).items
+
+
+def test_s1_05_settings_billing_buy_package_are_three_clicks(shop: World) -> None:
+    owner = shop.logged_in("owner@acme.test")
+    assert 'href="/billing"' in owner.page("/settings")
+    assert 'href="/billing/packages"' in owner.page("/billing")
+    assert "/billing/packages/buy?code=small" in owner.page("/billing/packages")
+
+
+def test_s1_05_a_member_sees_packages_and_gets_403_for_buying(shop: World) -> None:
+    member = shop.logged_in("member@acme.test")
+    assert "/billing/packages/buy" not in member.page("/billing/packages")
+    assert member.get("/billing/packages/buy?code=small").status_code == 403
+    assert member.post("/billing/packages/buy", {"code": "small", "key": "k"}).status_code == 403
+    assert owned(shop) == ()
+
+
+def test_the_price_is_confirmed_and_a_second_press_buys_nothing_more(shop: World) -> None:
+    owner = shop.logged_in("owner@acme.test")
+    page = owner.page("/billing/packages/buy?code=small")
+    assert "Buy for $0.30" in page and "not refundable" in page
+    assert "US, CA" in page or "CA and US" in page
+    form = {"code": "small", "key": key_of(page)}
+    for _ in range(2):
+        assert owner.post("/billing/packages/buy", form).status_code == 302
+    (bought,) = owned(shop)
+    assert bought.purchased_by == "owner@acme.test"
+
+
+def test_s1_06_to_s1_10_the_page_shows_kind_renewal_used_remaining_purchaser_and_stop(
+    shop: World,
+) -> None:
+    owner = shop.logged_in("owner@acme.test")
+    owner.post("/billing/packages/buy", {"code": "small", "key": "k"})
+    page = owner.page("/billing/packages")
+    for words in ("10 local minutes", "Renews", "0 min", "10 min", "owner@acme.test"):
+        assert words in page
+    (bought,) = owned(shop)
+    assert owner.post(f"/billing/packages/{bought.id}/stop").status_code == 302
+    assert "Renew after all" in owner.page("/billing/packages")
+    owner.post(f"/billing/packages/{bought.id}/renew")
+    assert "Stop renewal" in owner.page("/billing/packages")
+
+
+def test_an_empty_balance_buys_nothing_and_is_told_what_is_missing(world: World) -> None:
+    with world.units.begin() as uow:
+        plans.publish_plan(uow, "packages", SELLS | {"access_fee": {"month": "0"}}, OLGA)
+        accounts.update_account(uow, world.cobalt.scope, {"plan_code": "packages"}, OLGA)
+    cobalt = world.logged_in("owner@cobalt.test")
+    refused = cobalt.post("/billing/packages/buy", {"code": "small", "key": "k"})
+    assert refused.status_code == 402
+    assert "top up 0.30 USD first" in refused.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/numbers", "/calls", "/billing", "/settings", "/billing/packages"]
+)
+def test_s4_01_the_minutes_left_stand_on_every_page(shop: World, path: str) -> None:
+    page = shop.logged_in("owner@acme.test").page(path)
+    assert "Minutes left" in page and "of 100" in page
+
+
+def test_accounts_without_a_pool_have_no_minutes_on_their_pages(world: World) -> None:
+    assert "Minutes left" not in world.logged_in("owner@cobalt.test").page("/")
+
+
+def test_s3_03_a_plan_is_previewed_asked_for_and_taken_back(shop: World) -> None:
+    owner = shop.logged_in("owner@acme.test")
+    assert "Access fee" in owner.page("/billing/plan")
+    assert "(800) 577-1872" in owner.page("/billing/plan"), "S1-19"
+    preview = owner.page("/billing/plan?to=large_teams")
+    assert "Taken at the change" in preview and "Ask for" in preview
+    assert owner.post("/billing/plan", {"to": "large_teams"}).status_code == 302
+    assert "Our team will answer" in owner.page("/billing/plan")
+    staff = shop.logged_in(OLGA)
+    assert "Acme" in staff.page("/ops/plan-changes")
+    owner.post("/billing/plan/withdraw")
+    assert "Nobody waits" in staff.page("/ops/plan-changes")
+
+
+def test_s3_01_what_a_cancellation_ends_is_shown_before_it_is_done(shop: World) -> None:
+    owner = shop.logged_in("owner@acme.test")
+    asked = owner.post("/billing/access/cancel")
+    assert "Your numbers stay yours" in asked.text
+    assert "Cancelled: access lasts until" not in owner.page("/billing/plan")
+    owner.post("/billing/access/cancel", {"confirmed": "yes"})
+    assert "Cancelled: access lasts until" in owner.page("/billing/plan")
+    owner.post("/billing/access/resume")
+    assert "Cancelled" not in owner.page("/billing/plan")
