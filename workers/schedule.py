@@ -23,7 +23,7 @@ from gateway.queues import Doorbells, RedisUnavailable, connect
 from gateway.services import message_sweeping, sweeping, watchdog
 from gateway.store import clock
 from gateway.uow import UnitOfWork
-from workers import carrier, notify, renewals, settle
+from workers import carrier, chores, notify, renewals, settle
 from workers.context import Work
 
 log = structlog.get_logger(__name__)
@@ -51,6 +51,11 @@ BELLS = (
     Bell("notify", notify.oldest_due_at, notify.drain),
     Bell("renewals", renewals.oldest_due_at, renewals.drain),
 )
+CHORES = (
+    Bell("publications", chores.publications_due_at, chores.publish),
+    Bell("reconciliation", chores.comparison_due_at, chores.compare),
+)
+"""Nobody is rung for these: the clock does them, and one clock at a time."""
 
 
 class Clock:
@@ -93,6 +98,11 @@ class Clock:
                 oldest, now = bell.oldest_due_at(uow), uow.now
             if oldest is not None:
                 self._attend(bell, waited=now - oldest)
+        for chore in CHORES:
+            with self.units.read() as uow:
+                due = chore.oldest_due_at(uow) is not None
+            if due:
+                self._begin(chore)
         self._watch()
         return True
 
@@ -107,16 +117,21 @@ class Clock:
             self._step_in(bell)
 
     def _step_in(self, bell: Bell) -> None:
-        """Nobody came: do it here, one thread per queue at a time."""
+        """Nobody came: do it here."""
+        if self._begin(bell):
+            log.warning("clock.steps_in", queue=bell.queue)
+
+    def _begin(self, bell: Bell) -> bool:
+        """On a thread of its own, one for each at a time; False while it still runs."""
         thread = self._stepping_in.get(bell.queue)
         if thread is not None and thread.is_alive():
-            return
-        log.warning("clock.steps_in", queue=bell.queue)
+            return False
         thread = threading.Thread(
             target=self._drain, args=(bell,), name=f"step-in-{bell.queue}", daemon=True
         )
         self._stepping_in[bell.queue] = thread
         thread.start()
+        return True
 
     def _drain(self, bell: Bell) -> None:
         try:
