@@ -37,7 +37,17 @@ from gateway.sandbox.people import Behaviour, CallerScript, Outcome
 from gateway.sandbox.poster import Reply, Request
 from gateway.sandbox.rest import create_sandbox_app
 from gateway.sandbox.signature import sign, signed_url
-from gateway.services import accounts, forwarding, ledger, plans, purchases, settlement, sweeping
+from gateway.services import (
+    accounts,
+    forwarding,
+    ledger,
+    looks,
+    plans,
+    purchases,
+    renewals,
+    settlement,
+    sweeping,
+)
 from gateway.services.accounts import NewAccount
 from gateway.services.numbers import Number
 from gateway.services.till import Till
@@ -46,7 +56,6 @@ from gateway.store.base import Scope
 from gateway.uow import UnitsOfWork
 from workers import carrier as carrier_queue
 from workers import notify as notify_queue
-from workers import renewals as renewals_queue
 from workers.context import Work
 
 START = dt.datetime(2026, 3, 3, 15, 0, tzinfo=dt.UTC)  # a Tuesday, ten in New York
@@ -276,7 +285,10 @@ class World:
         self.carrier.run_for((when - self.carrier.clock.now()).total_seconds())
 
     def renew(self) -> int:
-        return renewals_queue.drain(self.tools)
+        """The renewals queue; how many accounts had something that renews."""
+        renewed = renewals.drain(self.units)
+        looks.drain(self.units)
+        return renewed
 
     def sweep(self) -> None:
         """What the clock and the carrier queue do after callbacks were lost."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from gateway import bootstrap
+from gateway.providers.hooks import Hooks, HttpHooks
 from gateway.providers.mail import Mailer, mailer_for
 from gateway.runtime import Runtime
 
@@ -15,6 +16,7 @@ from gateway.runtime import Runtime
 class Work:
     runtime: Runtime
     mailer: Mailer
+    hooks: Hooks = field(default_factory=HttpHooks)
 
 
 def work() -> Work:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-from gateway.services import deeds, notices, payment_notices, renewal_mail, renewals
+from gateway.services import (
+    billing_notices,
+    deeds,
+    notices,
+    payment_notices,
+    renewal_mail,
+    renewals,
+)
 from gateway.store import outbox
 from gateway.uow import UnitOfWork
 from workers.context import Work, work
@@ -22,6 +29,9 @@ def drain(tools: Work) -> int:
     )
     handlers |= renewals.handlers(runtime.units)
     handlers |= renewal_mail.handlers(runtime.units, tools.mailer, settings.public_url)
+    handlers |= billing_notices.handlers(
+        runtime.units, tools.mailer, tools.hooks, settings.public_url
+    )
     return deeds.work(runtime.units, "notify", handlers)
 
 

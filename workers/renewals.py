@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from gateway.services import renewals
+from gateway.services import looks, renewals
+from gateway.store import looks as due_looks
 from gateway.store import renewals as due
 from gateway.uow import UnitOfWork
 from workers.context import Work, work
@@ -15,8 +16,14 @@ def run() -> None:
 
 
 def drain(tools: Work) -> int:
-    return renewals.drain(tools.runtime.units)
+    """What renews comes first: a statement shows what was charged up to its end."""
+    units = tools.runtime.units
+    return renewals.drain(units) + looks.drain(units)
 
 
 def oldest_due_at(uow: UnitOfWork) -> dt.datetime | None:
-    return due.oldest_due_at(uow.connection, now=uow.now)
+    waiting = (
+        due.oldest_due_at(uow.connection, now=uow.now),
+        due_looks.oldest_due_at(uow.connection, now=uow.now),
+    )
+    return min((at for at in waiting if at is not None), default=None)

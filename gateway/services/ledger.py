@@ -24,10 +24,11 @@ from billing.ledger import (
 )
 from billing.lifecycle import AccountStatus
 from billing.money import format_amount
+from billing.postings import SECONDS
 from gateway.metrics import BALANCE_CROSSINGS
-from gateway.services import audit, credit_receipts, payment_deeds, plans
+from gateway.services import alerts, audit, credit_receipts, payment_deeds, plans
 from gateway.services.errors import Invalid, NotFound
-from gateway.store import ledger, outbox, renewals, suspension, topups
+from gateway.store import ledger, looks, outbox, renewals, suspension, topups
 from gateway.store.base import Scope, new_id
 from gateway.store.ledger import LockedBooks
 from gateway.uow import UnitOfWork
@@ -102,6 +103,15 @@ def write(uow: UnitOfWork, *opened: Books) -> None:
             balance_micros=open_books.balance_micros,
             last_seq=seq,
         )
+    for watched in opened:
+        if watched.locked.alerts_minutes and any(p.unit == SECONDS for p in _all(opened)):
+            alerts.minutes_moved(uow, watched.scope)
+
+
+def _all(opened: Sequence[Books]) -> Iterator[Posting]:
+    """A client's draws stand in its own books, and may be of its agency's minutes."""
+    for open_books in opened:
+        yield from open_books.postings
 
 
 def settle_service(
@@ -116,6 +126,10 @@ def settle_service(
     low = locked.low_balance_micros
     if low is not None and balance_micros < low <= locked.balance_micros:
         _announce(uow, scope, "low_balance", last_seq, balance_micros, locked.currency)
+    if alerts.is_crossed(locked.alert_low_micros, locked.alert_high_micros, balance_micros):
+        alerts.money_moved(uow, scope, balance_micros)
+    if balance_micros > locked.balance_micros:
+        looks.look_again(uow.connection, scope, uow.now)  # it may have paid what it owed
     if locked.status == AccountStatus.CLOSED:
         return
     least = locked.recharge_below_micros

@@ -339,6 +339,17 @@ def get_statement(uow: UnitOfWork, scope: Scope, statement_id: uuid.UUID) -> Sta
     return _views(uow, scope, [stored])[0]
 
 
+def by_number(charges: list[dict[str, Any]]) -> list[tuple[str | None, list[dict[str, Any]], int]]:
+    """The lines of a document by the number that they are about, each group with its sum."""
+    groups: dict[str | None, list[dict[str, Any]]] = {}
+    for line in charges:
+        groups.setdefault(line["number"], []).append(line)
+    return [
+        (number, found, sum(line["amount_micros"] for line in found))
+        for number, found in groups.items()
+    ]
+
+
 def _views(
     uow: UnitOfWork, scope: Scope, found: list[StoredStatement]
 ) -> tuple[StatementView, ...]:

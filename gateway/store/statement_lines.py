@@ -84,8 +84,8 @@ select p.key, p.kind, p.debit, p.credit, p.amount_micros, p.at, p.unit, p.descri
 
 def lines(connection: Connection, scope: Scope, *, after_seq: int, last_seq: int) -> Iterator[Line]:
     """All that a statement is made of, in the ledger's order; streamed."""
-    rows = connection.execution_options(yield_per=2_000).execute(
-        _LINES,
+    rows = connection.execute(
+        _LINES.execution_options(yield_per=2_000),
         {
             "tenant_id": scope.tenant_id,
             "account_id": scope.account_id,
@@ -205,7 +205,7 @@ select c.started_at, c.call_sid, l.leg_sid, d.e164,
   join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
                and l.settled_at is not null
   join did as d on d.tenant_id = c.tenant_id and d.id = c.did_id
-  left join posting as p on p.tenant_id = l.tenant_id and p.key = 'usage:' || l.leg_sid || ':0'
+  left join posting as p on p.tenant_id = l.tenant_id and p.key = 'usage:' || l.leg_sid || '\\:0'
                         and p.account_id = :account_id
   left join lateral (
     select sum(w.amount_micros)::bigint as seconds, max(w.seq) as seq

@@ -16,7 +16,7 @@ from world import FRONT_DESK, ONE_PHONE, Member, World, settings_for, world
 from gateway.queues import QUEUES, Doorbells, RedisUnavailable, connect
 from gateway.store.legs import LegRow
 from gateway.store.outbox import OutboxRow
-from workers import carrier, notify, schedule, settle
+from workers import carrier, notify, renewals, schedule, settle
 from workers.schedule import Clock
 
 
@@ -59,6 +59,7 @@ def test_due_work_rings_its_queue_once_and_settles_nothing_by_itself(stage: Worl
 
 def test_with_nothing_due_nobody_is_rung(stage: World) -> None:
     stage.join("Acme", document=ONE_PHONE)
+    renewals.drain(stage.tools)  # the first look at it
     notify.drain(stage.tools)  # the mails about its beginning
     ticking = Clock(stage.tools)
     ticking.tick()

@@ -1,0 +1,41 @@
+"""What every page of an account says at its top until it is over."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from billing.alerts import Threshold
+from gateway.services import alerts, dunning
+from gateway.store import looks
+from gateway.store.base import Scope
+from gateway.uow import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class ArrearsBanner:
+    """`unread`: nobody of the account has said yet that it was read."""
+
+    overdue_on: dt.date
+    unread: bool
+    due_for_release: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Banners:
+    reached: tuple[Threshold, ...]
+    bounced_email: str | None
+    arrears: ArrearsBanner | None
+
+
+def banners(uow: UnitOfWork, scope: Scope) -> Banners:
+    account = looks.find(uow.connection, scope)
+    state = dunning.state_of(uow, scope)
+    bounced = account is not None and account.billing_email_bounced_at is not None
+    return Banners(
+        reached=alerts.banners(uow, scope),
+        bounced_email=account.billing_email if account and bounced else None,
+        arrears=None
+        if state is None or state.overdue_on is None or not state.notices
+        else ArrearsBanner(state.overdue_on, dunning.unread(state), state.due_for_release),
+    )

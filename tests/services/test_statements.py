@@ -1,0 +1,277 @@
+"""Statements of a month: the ledger's own figures, once per period, numbered without gaps."""
+
+import csv
+import datetime as dt
+import io
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from billing.money import parse_amount
+from gateway.services import accounts, ledger, looks, spreadsheet, statement, statements
+from gateway.services.accounts import Account, NewAccount
+from gateway.store.base import new_id
+from gateway.uow import UnitsOfWork
+from tests.services.conftest import OLGA
+from tests.services.history import History, Target
+
+DESK_NUMBER = "+14155550100"
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+class Calendar:
+    """Units of work whose clock the test sets."""
+
+    def __init__(self, units: UnitsOfWork) -> None:
+        self.now = units.clock()
+        self.units = UnitsOfWork(units.engine, lambda: self.now)
+
+    def at(self, *when: int) -> "Calendar":
+        """Local wall time of New York."""
+        self.now = dt.datetime(*when, tzinfo=NEW_YORK).astimezone(dt.UTC)  # type: ignore[arg-type, misc]
+        return self
+
+
+@pytest.fixture
+def calendar(units: UnitsOfWork) -> Calendar:
+    return Calendar(units)
+
+
+def open_account(calendar: Calendar, name: str, plan: str, **more: Any) -> Account:
+    with calendar.units.begin() as uow:
+        new = NewAccount(name=name, billing_email=f"billing@{name}.test", plan_code=plan, **more)
+        return accounts.create_account(uow, new, OLGA)
+
+
+def pay(calendar: Calendar, account: Account, amount: str) -> None:
+    with calendar.units.begin() as uow:
+        ledger.top_up(
+            uow,
+            account.scope,
+            amount_micros=parse_amount(amount),
+            method="manual",
+            reason="test money",
+            actor=OLGA,
+            idempotency_key=str(new_id()),
+        )
+
+
+def issued(calendar: Calendar, account: Account) -> list[statements.StatementView]:
+    """Oldest first."""
+    with calendar.units.read() as uow:
+        return list(statements.list_statements(uow, account.scope, limit=200).items)[::-1]
+
+
+def talk(calendar: Calendar, history: History, did: Any, seconds: int) -> None:
+    history.units = calendar.units
+    history.call(did, Target(talk=seconds), at=calendar.now - dt.timedelta(minutes=10))
+
+
+@pytest.fixture
+def march(calendar: Calendar, on_sale: None) -> tuple[Account, History, Any]:
+    """An account of 3 March with 50.00, a number and one call of 83 s."""
+    calendar.at(2026, 3, 3, 9)
+    account = open_account(calendar, "acme", "payg")
+    pay(calendar, account, "50.00")
+    history = History(calendar.units, account)
+    did = history.number(DESK_NUMBER)
+    calendar.at(2026, 3, 5, 12)
+    talk(calendar, history, did, 83)
+    return account, history, did
+
+
+def test_s5_16_the_statement_of_a_month_is_the_ledger_to_the_micro(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    account, _, _ = march
+    calendar.at(2026, 4, 1, 0, 6)
+    assert statements.issue_due(calendar.units, account.scope) == 1
+    (view,) = issued(calendar, account)
+    with calendar.units.read() as uow:
+        lines = statement.list_postings(uow, account.scope).items
+    assert view.stored.opening_micros == 0
+    assert view.stored.credits_micros - view.stored.charges_micros == sum(
+        line.amount_micros for line in lines
+    )
+    assert view.stored.closing_micros == lines[0].balance_after_micros == 49_861_668
+    assert (view.starts_on, view.ends_on) == (dt.date(2026, 3, 3), dt.date(2026, 3, 31))
+    charges = view.document["charges"]
+    assert {(c["description"], c["number"], c["rate_micros"], c["seconds"]) for c in charges} == {
+        ("Inbound leg", DESK_NUMBER, 50_000, 83),
+        ("Forwarded leg", DESK_NUMBER, 50_000, 83),
+    }
+
+
+def test_s5_17_c8_prepaid_owes_nothing_even_when_overdrawn(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    account, history, did = march
+    talk(calendar, history, did, 40_000)
+    calendar.at(2026, 4, 1, 1)
+    statements.issue_due(calendar.units, account.scope)
+    (view,) = issued(calendar, account)
+    assert view.stored.closing_micros < 0
+    assert view.stored.owed_micros == 0
+    assert view.document["overdrawn_micros"] == -view.stored.closing_micros
+    assert view.document["paid_from_credit_micros"] == view.stored.charges_micros
+    assert view.stored.due_on is None
+
+
+def test_s5_16_a_month_without_usage_has_its_statement_too(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    account, _, _ = march
+    calendar.at(2026, 7, 1, 1)
+    assert statements.issue_due(calendar.units, account.scope) == 4
+    views = issued(calendar, account)
+    assert [view.starts_on.month for view in views] == [3, 4, 5, 6]
+    assert [view.stored.charges_micros for view in views[1:]] == [0, 0, 0]
+    for before, after in pairwise(views):
+        assert after.stored.opening_micros == before.stored.closing_micros
+        assert after.stored.first_seq == before.stored.last_seq + 1
+        assert after.starts_on == before.ends_on + dt.timedelta(days=1)
+
+
+def test_s5_16_numbers_have_no_gaps_and_a_second_run_issues_nothing(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    account, _, _ = march
+    client = open_account(calendar, "client", "payg", parent_id=account.id)
+    calendar.at(2026, 6, 1, 1)
+    looks.drain(calendar.units)
+    looks.drain(calendar.units)
+    assert statements.issue_due(calendar.units, account.scope) == 0
+    views = [*issued(calendar, account), *issued(calendar, client)]
+    assert sorted(view.stored.number for view in views) == [1, 2, 3, 4, 5, 6]
+    series = account.tenant_id.hex[-8:].upper()
+    assert sorted(view.label for view in views)[0] == f"{series}-000001"
+
+
+@pytest.mark.parametrize(
+    "plan, first, second",
+    [
+        pytest.param("payg", (3, 31), (4, 30), id="C14 calendar months"),
+        pytest.param("command_center", (3, 16), (4, 16), id="C14 the cycle of the plan: 17 to 16"),
+    ],
+)
+def test_c14_a_statement_follows_its_own_anchor(
+    calendar: Calendar,
+    on_sale: None,
+    plan: str,
+    first: tuple[int, int],
+    second: tuple[int, int],
+) -> None:
+    account = open_account(calendar.at(2026, 3, 3, 9), "acme", plan)
+    calendar.at(2026, 5, 1, 9)
+    statements.issue_due(calendar.units, account.scope)
+    ends = [(view.ends_on.month, view.ends_on.day) for view in issued(calendar, account)]
+    assert ends == [first, second]
+
+
+def test_c14_a_plan_with_another_anchor_leaves_no_day_out_and_none_twice(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    account, _, _ = march
+    calendar.at(2026, 5, 1, 1)
+    statements.issue_due(calendar.units, account.scope)
+    with calendar.units.begin() as uow:
+        accounts.update_account(uow, account.scope, {"plan_code": "command_center"}, OLGA)
+    calendar.at(2026, 6, 20, 1)
+    statements.issue_due(calendar.units, account.scope)
+    views = issued(calendar, account)
+    days = [(view.starts_on, view.ends_on) for view in views]
+    assert days[1:] == [
+        (dt.date(2026, 4, 1), dt.date(2026, 4, 30)),
+        (dt.date(2026, 5, 1), dt.date(2026, 5, 16)),
+        (dt.date(2026, 5, 17), dt.date(2026, 6, 16)),
+    ]
+
+
+def test_a_line_of_the_next_month_is_not_on_the_statement_however_late_that_is_issued(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    account, history, did = march
+    calendar.at(2026, 3, 31, 23, 59)
+    talk(calendar, history, did, 60)
+    calendar.at(2026, 4, 1, 0, 0)
+    talk(calendar, history, did, 60)
+    calendar.at(2026, 5, 1, 1)
+    statements.issue_due(calendar.units, account.scope)
+    first, second = issued(calendar, account)
+    assert first.stored.charges_micros == 138_332 + 100_000
+    assert second.stored.charges_micros == 100_000
+
+
+def test_a_statement_waits_five_minutes_for_late_lines(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    account, _, _ = march
+    calendar.at(2026, 4, 1, 0, 4)
+    assert statements.issue_due(calendar.units, account.scope) == 0
+    calendar.at(2026, 4, 1, 0, 5)
+    assert statements.issue_due(calendar.units, account.scope) == 1
+
+
+def test_s5_16_the_csv_has_every_leg_and_sums_to_the_charges(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    account, history, did = march
+    history.call(did, Target(talk=None), Target(talk=0), talk=0, at=calendar.now)
+    calendar.at(2026, 4, 1, 1)
+    statements.issue_due(calendar.units, account.scope)
+    (view,) = issued(calendar, account)
+    text = "".join(
+        spreadsheet.csv_lines(statements.leg_rows(calendar.units, account.scope, view.id))
+    )
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert len(rows) == 5, "two legs of the answered call, three of the one nobody took"
+    assert sum(parse_amount(row["charge"]) for row in rows) == view.stored.charges_micros
+    assert {row["rate_per_minute"] for row in rows if row["charge"] != "0.00"} == {"0.0500"}
+    assert {row["number"] for row in rows} == {f"'{DESK_NUMBER}"}, "no cell is a formula"
+
+
+def test_the_pdf_is_kept_as_it_was_first_made(
+    calendar: Calendar, march: tuple[Account, History, Any], settings: Any
+) -> None:
+    account, _, _ = march
+    calendar.at(2026, 4, 1, 1)
+    statements.issue_due(calendar.units, account.scope)
+    (view,) = issued(calendar, account)
+    first = statements.pdf(calendar.units, account.scope, view.id, settings)
+    renamed = settings.model_copy(update={"seller_name": "Another"})
+    assert statements.pdf(calendar.units, account.scope, view.id, renamed) == first
+    assert first.startswith(b"%PDF-1.7") and b"pdfaid:part" in first
+
+
+def test_two_clocks_that_meet_issue_one_statement(
+    calendar: Calendar, march: tuple[Account, History, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second comes between the first one's figures and its number."""
+    account, _, _ = march
+    calendar.at(2026, 4, 1, 1)
+    take_number, met = statements.store.take_number, []
+
+    def meet(connection: Any, tenant_id: Any) -> int:
+        if not met:
+            met.append(True)
+            assert statements.issue_due(calendar.units, account.scope) == 1
+        return take_number(connection, tenant_id)
+
+    monkeypatch.setattr(statements.store, "take_number", meet)
+    assert statements.issue_due(calendar.units, account.scope) == 0
+    assert [view.stored.number for view in issued(calendar, account)] == [1]
+
+
+def test_a_statement_is_never_changed(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError
+
+    account, _, _ = march
+    calendar.at(2026, 4, 1, 1)
+    statements.issue_due(calendar.units, account.scope)
+    with pytest.raises(DBAPIError), calendar.units.begin() as uow:
+        uow.connection.execute(text("update statement set charges_micros = 0"))
