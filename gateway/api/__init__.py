@@ -8,9 +8,11 @@ decorator: `for_account`, `for_ops` or `for_anyone`.
 from gateway.api import (  # noqa: F401  the nouns add their routes
     accounts,
     adjustments,
+    alerts,
     audit,
     balance,
     calls,
+    charges,
     forwarding,
     ledger,
     messages,
@@ -18,8 +20,11 @@ from gateway.api import (  # noqa: F401  the nouns add their routes
     openapi,
     operations,
     packages,
+    payment_methods,
     plan_changes,
     plans,
+    recharge,
+    statements,
     tokens,
     topups,
 )

@@ -1,0 +1,234 @@
+"""Bank transfers: a file of the bank becomes credits, once; what is unclear waits for a person.
+
+Each transfer is taken in a transaction of its own, and its row is what makes it count once,
+however often and by whomever its file is imported.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from billing.money import format_amount
+from billing.statement_numbers import numbers_in
+from billing.transfers import (
+    Matches,
+    Payment,
+    Transfer,
+    TransfersInvalid,
+    match_transfers,
+    parse_camt053,
+    parse_csv,
+    transfer_key,
+)
+from gateway.services import accounts, arrears, audit, ledger
+from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
+from gateway.services.pages import (
+    LIMIT_DEFAULT,
+    Page,
+    clamp,
+    cut,
+    decode_cursor,
+    encode_cursor,
+    uuid_of,
+)
+from gateway.store import transfers as store
+from gateway.store.base import Scope, new_id
+from gateway.store.transfers import StoredTransfer
+from gateway.uow import UnitOfWork, UnitsOfWork
+
+Format = Literal["camt053", "csv"]
+METHOD = "transfer"
+WHY = {
+    "no_number": "The payer wrote no number of a statement.",
+    "not_open": "The statement that was named is not open.",
+    "other_currency": "It came in another currency than the statement's.",
+    "several": "Several statements were named, and the amount is not their sum.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the transfers of a file; `known` were imported before."""
+
+    credited: int
+    unmatched: int
+    known: int
+
+
+def format_of(text: str) -> Format:
+    """By the first sign: XML begins with one that no CSV does."""
+    return "camt053" if text.lstrip("\ufeff \t\r\n").startswith("<") else "csv"
+
+
+def import_file(units: UnitsOfWork, text: str, actor: str) -> Imported:
+    """Take every transfer of a file, or none where it cannot be read."""
+    try:
+        found = parse_camt053(text) if format_of(text) == "camt053" else parse_csv(text)
+    except TransfersInvalid as invalid:
+        raise Invalid(FieldError(e.path, e.message) for e in invalid.errors) from None
+    counts = {"credited": 0, "unmatched": 0, "known": 0}
+    for transfer in found:
+        counts[units.retrying(partial(take, transfer=transfer, actor=actor))] += 1
+    return Imported(**counts)
+
+
+def take(uow: UnitOfWork, transfer: Transfer, actor: str) -> str:
+    """Credit one transfer, or leave it for people: "credited", "unmatched" or "known"."""
+    row = StoredTransfer(
+        id=new_id(),
+        bank_id=transfer.bank_id,
+        booked_on=transfer.booked_on,
+        amount_micros=transfer.amount_micros,
+        currency=transfer.currency,
+        reference=transfer.reference,
+        payer=transfer.payer,
+        state="unmatched",
+        why="",
+        credits=(),
+        imported_at=uow.now,
+        imported_by=actor,
+        decided_at=None,
+        decided_by=None,
+    )
+    if not store.add(uow.connection, row):
+        return "known"
+    matches, scopes = _match(uow, transfer)
+    if not matches.payments:
+        why = matches.unmatched[0].why if matches.unmatched else "no_number"
+        store.decide(uow.connection, row.id, state="unmatched", why=WHY[why], credits=[])
+        return "unmatched"
+    credits = [
+        _credit(uow, scopes[payment.invoice.account_id], payment, actor)
+        for payment in sorted(matches.payments, key=lambda p: p.invoice.account_id)
+    ]
+    store.decide(
+        uow.connection,
+        row.id,
+        state="credited",
+        why="matched by its reference",
+        credits=credits,
+        at=uow.now,
+        by=actor,
+    )
+    return "credited"
+
+
+def _match(uow: UnitOfWork, transfer: Transfer) -> tuple[Matches, dict[uuid.UUID, Scope]]:
+    labels = {str(number) for number in numbers_in(transfer.reference)}
+    found = list(arrears.open_invoices(uow, labels)) if labels else []
+    matches = match_transfers([transfer], [invoice for _, invoice in found])
+    return matches, {statement.account_id: statement.scope for statement, _ in found}
+
+
+def _credit(uow: UnitOfWork, scope: Scope, payment: Payment, actor: str) -> dict[str, str]:
+    transfer, number = payment.transfer, str(payment.invoice.number)
+    ledger.top_up(
+        uow,
+        scope,
+        amount_micros=payment.amount_micros,
+        method=METHOD,
+        reason=f"Bank transfer of {transfer.booked_on.isoformat()} for {number}",
+        actor=actor,
+        idempotency_key=f"{transfer_key(transfer)}:{number}",
+    )
+    return {
+        "account_id": str(scope.account_id),
+        "statement": number,
+        "amount": format_amount(payment.amount_micros),
+    }
+
+
+def assign(
+    uow: UnitOfWork, transfer_id: uuid.UUID, account_id: uuid.UUID, reason: str, actor: str
+) -> StoredTransfer:
+    """A person says whose money it is: all of it is credited to that account."""
+    row = _unmatched(uow, transfer_id, reason)
+    scope = accounts.find_scope(uow, account_id)
+    if scope is None:
+        raise Invalid.at("/account", "There is no such account: copy its id from its page.")
+    account = accounts.get_account(uow, scope)
+    if account.currency != row.currency:
+        raise Conflict(f"The account keeps {account.currency}, and {row.currency} came.")
+    ledger.top_up(
+        uow,
+        scope,
+        amount_micros=row.amount_micros,
+        method=METHOD,
+        reason=f"Bank transfer of {row.booked_on.isoformat()}: {reason.strip()}",
+        actor=actor,
+        idempotency_key=f"transfer:{row.bank_id}",
+    )
+    credit = {
+        "account_id": str(account_id),
+        "statement": "",
+        "amount": format_amount(row.amount_micros),
+    }
+    store.decide(
+        uow.connection,
+        row.id,
+        state="credited",
+        why=reason.strip(),
+        credits=[credit],
+        at=uow.now,
+        by=actor,
+    )
+    return get_transfer(uow, transfer_id)
+
+
+def dismiss(uow: UnitOfWork, transfer_id: uuid.UUID, reason: str, actor: str) -> StoredTransfer:
+    """A person says that it is no customer's payment: nothing is credited."""
+    row = _unmatched(uow, transfer_id, reason)
+    store.decide(
+        uow.connection,
+        row.id,
+        state="dismissed",
+        why=reason.strip(),
+        credits=[],
+        at=uow.now,
+        by=actor,
+    )
+    audit.note(
+        uow,
+        None,
+        actor,
+        "transfer.dismissed",
+        row.bank_id,
+        amount=f"{format_amount(row.amount_micros)} {row.currency}",
+        reason=reason.strip(),
+    )
+    return get_transfer(uow, transfer_id)
+
+
+def get_transfer(uow: UnitOfWork, transfer_id: uuid.UUID) -> StoredTransfer:
+    found = store.find(uow.connection, transfer_id)
+    if found is None:
+        raise NotFound("transfer", transfer_id)
+    return found
+
+
+def list_transfers(
+    uow: UnitOfWork,
+    after: str | None = None,
+    limit: int = LIMIT_DEFAULT,
+    *,
+    unmatched: bool = False,
+) -> Page[StoredTransfer]:
+    """Newest import first; for staff."""
+    limit = clamp(limit)
+    before = decode_cursor(after, uuid_of) if after else None
+    found = store.newest(uow.connection, before=before, unmatched=unmatched, limit=limit + 1)
+    return cut(found, limit, lambda row: encode_cursor(row.id))
+
+
+def _unmatched(uow: UnitOfWork, transfer_id: uuid.UUID, reason: str) -> StoredTransfer:
+    if not reason.strip():
+        raise Invalid.at("/reason", "Say why: the reason stays with the transfer.")
+    row = store.find(uow.connection, transfer_id, lock=True)
+    if row is None:
+        raise NotFound("transfer", transfer_id)
+    if row.state != "unmatched":
+        raise Conflict("Somebody has decided about this transfer already.")
+    return row
