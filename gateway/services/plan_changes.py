@@ -20,7 +20,7 @@ from gateway.store import plan_changes as store
 from gateway.store import rentals
 from gateway.store import subscriptions as subscription_store
 from gateway.store.base import Scope, new_id
-from gateway.store.plan_changes import PlanChange
+from gateway.store.plan_changes import PlanChange as PlanChange
 from gateway.uow import UnitOfWork
 
 NOTE_LENGTH_MAX = 500

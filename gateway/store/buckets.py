@@ -167,9 +167,7 @@ def last_pool(connection: Connection, scope: Scope) -> StoredBucket | None:
     return None if row is None else StoredBucket(*row)
 
 
-_OF_IDS = text(
-    _COLUMNS + " where b.tenant_id = :tenant_id and b.id = any(cast(:ids as uuid[]))"
-)
+_OF_IDS = text(_COLUMNS + " where b.tenant_id = :tenant_id and b.id = any(cast(:ids as uuid[]))")
 
 
 def find_all(

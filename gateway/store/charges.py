@@ -223,7 +223,7 @@ def declines(connection: Connection, scope: Scope) -> list[DeclinedCharge]:
         )
         .order_by(ChargeRow.id)
     )
-    return [DeclinedCharge(row[0], row[1] or "", row[2]) for row in rows]
+    return [DeclinedCharge(row[0], row[1] or "", row[2]) for row in rows if row[2]]
 
 
 def automatic_since(connection: Connection, at: dt.datetime, until: dt.datetime) -> int:

@@ -149,7 +149,7 @@ def paused(connection: Connection, *, limit: int) -> list[PausedAccount]:
         .order_by(RechargeRuleRow.paused_at.desc())
         .limit(limit)
     )
-    return [PausedAccount(Scope(row[0], row[1]), row[2], row[3], row[4]) for row in rows]
+    return [PausedAccount(Scope(row[0], row[1]), row[2], row[3], row[4]) for row in rows if row[4]]
 
 
 def stopped_by_system(connection: Connection) -> list[Scope]:
