@@ -127,12 +127,12 @@ def withdraw_plan_change(access: Access) -> Response:
     return Response(status=204)
 
 
-@blueprint.post("/plan-change/schedule")
+@blueprint.post("/ops/plan-change/schedule")
 @for_account
 @blueprint.input(ScheduleIn, arg_name="body")
 @blueprint.output(PlanChangeOut)
 def schedule_plan_change(access: Access, body: ScheduleIn) -> PlanChangeOut:
-    """Agree to the change, from an instant on: by staff only"""
+    """Agree to the change, from an instant on (staff)"""
     require_ops()
     with runtime.current().units.begin() as uow:
         change = _open(uow, access)

@@ -81,8 +81,8 @@ def test_s3_03_an_account_asks_and_staff_decides(
     assert (seen["fee"], seen["next_fee"], seen["channel"]) == ("0.00", "0.00", "ops_request")
     asked = program(shop).post("/plan-change", wish)
     assert (asked.status_code, asked.json["state"]) == (201, "requested")
-    assert program(shop).post("/plan-change/schedule", {}).status_code == 403
-    agreed = olga_for(shop).post("/plan-change/schedule", {})
+    assert program(shop).post("/ops/plan-change/schedule", {}).status_code == 403
+    agreed = olga_for(shop).post("/ops/plan-change/schedule", {})
     assert agreed.json["state"] == "scheduled"
     assert program(shop).delete("/plan-change").status_code == 204
     assert program(shop).get("/plan-change").status_code == 404
