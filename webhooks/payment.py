@@ -19,7 +19,7 @@ SIGNATURE = "Stripe-Signature"
 
 @payments.post("/stripe")
 def stripe() -> Response:
-    """400 and nothing stored for what the provider did not sign, or signed too long ago."""
+    """403 and nothing stored for what the provider did not sign, or signed too long ago."""
     request.max_content_length = BODY_BYTES_MAX
     running = runtime.current()
     if running.till is None:
@@ -31,7 +31,7 @@ def stripe() -> Response:
     except EventRefused as refusal:
         count("payment", "forged")
         log.warning("webhook.forged", path=request.path, words=str(refusal)[:200])
-        return replies.malformed("The signature does not hold.")
+        return replies.forbidden()
     known = running.units.retrying(lambda uow: payment_events.note(uow, event))
     count("payment", "counted" if known else "unknown")
     return replies.nothing()

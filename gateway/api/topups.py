@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal
 from uuid import UUID
 
 from flask import Response
 from pydantic import BaseModel, Field
 
+from billing.charges import ChargeState
 from gateway import runtime
 from gateway.api.access import Access, for_account, require_ops
-from gateway.api.fields import Amount, Currency, Money, OptionalLine, money
+from gateway.api.fields import (
+    Amount,
+    Currency,
+    Items,
+    Listing,
+    Money,
+    OptionalLine,
+    money,
+    money_or_none,
+    page,
+)
 from gateway.api.once import once, spends
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
-from gateway.services import ledger
-from gateway.services.errors import Invalid
+from gateway.services import accounts, card_payments, ledger
+from gateway.services.payment_methods import CardRefused
+from gateway.store.charges import Charge
 
 
 class TopUpIn(Model):
-    amount: Amount
+    amount: Amount = Field(description="What the balance gets; tax comes on top for a card.")
     method: Literal["card", "manual"]
     reason: OptionalLine = Field(
         "", description="Stands on the statement; needed where the method is manual."
     )
+    payment_method: UUID | None = Field(None, description="Null: the default card.")
 
 
 class TopUpOut(BaseModel):
@@ -33,6 +47,36 @@ class TopUpOut(BaseModel):
     method: str
     reason: str
     balance_after: Money
+    state: str = Field(
+        description="ok: credited. unknown: on its way, look at `GET /payments/{id}`. "
+        "requires_action: the customer confirms at `action_url`.",
+    )
+    vat: Money | None = Field(description="Taken by the card on top of the amount.")
+    total: Money | None = Field(description="What the card pays.")
+    action_url: str | None
+
+
+class PaymentOut(BaseModel):
+    """A charge of a card, by hand or not."""
+
+    id: UUID
+    purpose: str = Field(description="topup, recharge or daily.")
+    state: str = Field(description="pending, unknown, requires_action, ok or failed.")
+    amount: Money = Field(description="What the balance gets.")
+    vat: Money
+    vat_note: str
+    total: Money = Field(description="What the card pays.")
+    currency: Currency
+    credited: Money | None = Field(description="What the balance got; null until then.")
+    payment_method: UUID
+    decline_code: str | None
+    action_url: str | None
+    created_at: dt.datetime
+    resolved_at: dt.datetime | None
+
+
+class PaymentsOut(Items[PaymentOut]):
+    """A page of payments."""
 
 
 @blueprint.post("/top-ups")
@@ -43,37 +87,106 @@ class TopUpOut(BaseModel):
 def create_top_up(access: Access, body: TopUpIn) -> Response:
     """Top up the balance
 
-    `manual` is for staff (an ops token and the header `Ringledger-Account`), with a reason; card
-    payments are not offered by this installation. A suspended account is back in service at once
-    when its balance allows.
+    `card` charges one of the account's cards now; 402 where it is declined. `manual` is for staff
+    (an ops token and the header `Ringledger-Account`), with a reason. A suspended account is back
+    in service at once when its balance allows.
 
     Takes `Idempotency-Key`: the same key answers the first top-up. It is optional, and without it
     every request is a new top-up.
     """
     if body.method == "card":
-        raise Invalid.at(
-            "/method", 'card payments are not offered here: ask the operator for a "manual" top-up'
-        )
+        return once(access, "top-up", body, lambda key: _by_card(access, body, key))
     require_ops()
+    return once(access, "top-up", body, lambda key: _by_hand(access, body, key))
 
-    def act(key: str) -> TopUpOut:
-        with runtime.current().units.begin() as uow:
-            made = ledger.top_up(
-                uow,
-                access.scope,
-                amount_micros=body.amount,
-                method=body.method,
-                reason=body.reason,
-                actor=access.actor,
-                idempotency_key=key,
-            )
-        return TopUpOut(
-            id=made.id,
-            amount=money(made.amount_micros),
-            currency=made.currency,
+
+def _by_hand(access: Access, body: TopUpIn, key: str) -> TopUpOut:
+    with runtime.current().units.begin() as uow:
+        made = ledger.top_up(
+            uow,
+            access.scope,
+            amount_micros=body.amount,
             method=body.method,
             reason=body.reason,
-            balance_after=money(made.balance_after_micros),
+            actor=access.actor,
+            idempotency_key=key,
         )
+    return TopUpOut(
+        id=made.id,
+        amount=money(made.amount_micros),
+        currency=made.currency,
+        method=body.method,
+        reason=body.reason,
+        balance_after=money(made.balance_after_micros),
+        state="ok",
+        vat=None,
+        total=None,
+        action_url=None,
+    )
 
-    return once(access, "top-up", body, act)
+
+def _by_card(access: Access, body: TopUpIn, key: str) -> TopUpOut:
+    running = runtime.current()
+    charge = card_payments.pay(
+        running.units,
+        running.cards(),
+        access.scope,
+        amount_micros=body.amount,
+        method_id=body.payment_method,
+        actor=access.actor,
+        idempotency_key=key,
+    )
+    if charge.state == ChargeState.FAILED:
+        raise CardRefused(charge.decline_code or "card_declined")
+    with running.units.read() as uow:
+        balance = accounts.get_account(uow, access.scope).balance_micros
+    return TopUpOut(
+        id=charge.id,
+        amount=money(charge.net_micros),
+        currency=charge.currency,
+        method=body.method,
+        reason=body.reason,
+        balance_after=money(balance),
+        state=charge.state,
+        vat=money(charge.vat_micros),
+        total=money(charge.gross_micros),
+        action_url=charge.action_url,
+    )
+
+
+@blueprint.get("/payments")
+@for_account
+@blueprint.input(Listing, location="query", arg_name="query")
+@blueprint.output(PaymentsOut)
+def list_payments(access: Access, query: Listing) -> object:
+    """List the charges of the account's cards, newest first"""
+    with runtime.current().units.read() as uow:
+        return page(card_payments.newest(uow, access.scope, query.after, query.limit), payment_out)
+
+
+@blueprint.get("/payments/<uuid:payment_id>")
+@for_account
+@blueprint.output(PaymentOut)
+def get_payment(access: Access, payment_id: UUID) -> PaymentOut:
+    """One charge of a card, as it stands"""
+    with runtime.current().units.read() as uow:
+        return payment_out(card_payments.find(uow, access.scope, payment_id))
+
+
+def payment_out(charge: Charge) -> PaymentOut:
+    return PaymentOut(
+        id=charge.id,
+        purpose=charge.purpose,
+        state=charge.state,
+        amount=money(charge.net_micros),
+        vat=money(charge.vat_micros),
+        vat_note=charge.vat_note,
+        total=money(charge.gross_micros),
+        currency=charge.currency,
+        credited=money_or_none(charge.credited_micros),
+        payment_method=charge.payment_method_id,
+        decline_code=charge.decline_code,
+        action_url=charge.action_url,
+        created_at=charge.created_at,
+        resolved_at=charge.resolved_at,
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from direct_cards import direct_till
 
 from gateway import db
 from gateway.app import create_app
@@ -22,6 +23,7 @@ def world(settings: Settings) -> Iterator[World]:
         units=UnitsOfWork(db.engine_for(settings.database_url), lambda: NOON),
         links=PublicLinks(settings.public_url),
         connect_carrier=lambda: Shop(),  # type: ignore[arg-type, return-value]
+        till=direct_till(settings.public_url, NOON)[0],
     )
     app = create_app(runtime)
     yield people_the_world(app, runtime)

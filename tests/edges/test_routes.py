@@ -11,24 +11,33 @@ from werkzeug.test import Client, TestResponse
 
 from billing.catalogue import load_catalogue
 from billing.purchases import Purchaser
+from billing.transfers import Transfer
+from gateway.providers.payments import SavedCard
 from gateway.services import (
     accounts,
+    card_payments,
     message_events,
     message_log,
     message_settlement,
     operations,
     packages,
+    payment_methods,
     plan_changes,
     plans,
+    statements,
     tokens,
+    transfers,
 )
 from gateway.services.message_events import IncomingText
 from gateway.store import mail, outbox
+from gateway.uow import UnitsOfWork
 from tests.edges.rules import BODIES, FORMS, RULES
 from tests.web.conftest import OLGA, World
 
 SEEN_BY_ITS_OWN_ONLY = ("member", "owner", "account")
 NOT_THERE = {404}
+CARD_IDS = ("method_id", "visit_id", "payment_id", "charge_id")
+ACMES_CARD = ("cus_acme", "pm_acme", "visa", "4242", "2029-12")
 WITH_PACKAGES: dict[str, Any] = load_catalogue()["payg"] | {
     "package_limits": {"minutes_min": 1, "minutes_max": 500_000},
     "packages": [{"code": "small", "number_type": "local", "minutes": 10, "price": "0.30"}],
@@ -125,9 +134,36 @@ class Walk:
                 uow, scope, "small", Purchaser("", "owner"), idempotency_key="sample"
             )
             change = plan_changes.request(uow, scope, "payg", "owner")
+            card = payment_methods.keep(uow, "sandbox", scope, SavedCard(*ACMES_CARD), "owner")
             text = IncomingText(TEXT_SID, PEER, world.number.e164, "Hi", 1, 0, uow.now)
             message_events.receive(uow, text, {})
         message_settlement.drain(world.units)  # so the newest line of the statement is a text's
+        april = UnitsOfWork(world.units.engine, lambda: dt.datetime(2026, 4, 2, tzinfo=dt.UTC))
+        assert statements.issue_due(april, scope) == 1
+        transfer = Transfer("B1", dt.date(2026, 3, 4), 1_000_000, "USD", "no number")
+        with world.units.begin() as uow:
+            assert transfers.take(uow, transfer, OLGA) == "unmatched"
+            transfer_id = transfers.list_transfers(uow).items[0].id
+            statement_id = statements.list_statements(uow, scope).items[0].id
+        till = world.runtime.cards()
+        visit = payment_methods.open_page(world.units, till, scope, "owner")
+        other = payment_methods.attach(
+            world.units,
+            till,
+            scope,
+            token="pm_card_authenticationRequired",
+            actor="owner",
+            idempotency_key="sample",
+        )
+        charge = card_payments.pay(
+            world.units,
+            till,
+            scope,
+            amount_micros=5_000_000,
+            method_id=other.id,
+            actor="owner",
+            idempotency_key="sample",
+        )
         with world.units.read() as uow:
             (message,) = message_log.list_messages(uow, scope).items
             mail_id = operations.mailbox(uow).items[0].id
@@ -151,6 +187,10 @@ class Walk:
             "peer": PEER,
             "package_id": package.id,
             "change_id": change.id,
+            "method_id": card.id,
+            "visit_id": visit.setup.id,
+            "payment_id": charge.id,
+            "charge_id": charge.id,
             "filename": "favicon.svg",
             "name": "swagger-ui.css",
         }
@@ -223,6 +263,7 @@ def test_an_id_of_acmes_under_cobalts_own_account_is_not_there_either(walk: Walk
             "token_id",
             "message_id",
             "package_id",
+            *CARD_IDS,
         }
         if not rule.endpoint.startswith("api.") or not inner:
             continue
