@@ -6,6 +6,7 @@ count failed jobs) and Flask; never another edge, a store query or the carrier.
 
 from gateway.ops import (  # noqa: F401  the pages add their routes
     accounts,
+    arrears,
     calls,
     deeds,
     home,
@@ -14,6 +15,7 @@ from gateway.ops import (  # noqa: F401  the pages add their routes
     money,
     plan_changes,
     plans,
+    transfers,
 )
 from gateway.ops.pages import blueprint
 

@@ -78,8 +78,9 @@ def add(connection: Connection, transfer: StoredTransfer) -> bool:
         insert(BankTransferRow)
         .values(**{**values, "credits": list(transfer.credits)})
         .on_conflict_do_nothing(index_elements=["bank_id"])
+        .returning(BankTransferRow.id)
     )
-    return added.rowcount == 1
+    return added.first() is not None
 
 
 def decide(
