@@ -210,8 +210,7 @@ def _send(
         "at": uow.now.isoformat(),
     }
     hook = store.find_hook(uow.connection, scope)
-    # A threshold fires again only after it was armed, so the instant names the crossing.
-    crossing = f"{alert.id}:{uow.now.isoformat()}"
+    crossing = str(new_id())  # fired with this commit or not at all: the row is armed no more
     if "email" in alert.channels:
         _add(uow, scope, "alert", crossing, payload)
     if "webhook" in alert.channels and hook is not None and hook.url:

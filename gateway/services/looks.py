@@ -76,7 +76,6 @@ def _look(uow: UnitOfWork, scope: Scope) -> None:
     alerts.follow_plan(uow, account, plan.terms.alerts)
     if plan.mode == "card_daily":
         settling.close_days(uow, scope, uow.now)
-        settling.note_payments(uow, account)
     dunning.look(uow, scope)
     burn = overview.overview(uow, scope, overview.BURN_WINDOW_DAYS)
     alerts.look(uow, scope, account.balance_micros, burn.days_left)

@@ -82,9 +82,13 @@ def close_days(uow: UnitOfWork, scope: Scope, now: dt.datetime) -> int:
         terms = plan.terms
         place = Locale(account.time_zone, account.country)
         last = store.last_of(uow.connection, scope)
+        note_payments(uow, account)
+        owed = max(0, -account.balance_micros)
+        owed -= sum(due.amount_micros for due in unpaid_days(uow, account))
         closed = 0
         for day in _days(terms, account, last, place, now):
-            last = _close(uow, account, terms, day, last)
+            last = _close(uow, account, terms, day, last, owed)
+            owed -= last.billed_micros
             closed += 1
     return closed
 
@@ -114,7 +118,9 @@ def _close(
     terms: Terms,
     day: SettlementDay,
     last: StoredDay | None,
+    owed_micros: int,
 ) -> StoredDay:
+    """Never asks for more than the account owes and was not asked for before (`owed_micros`)."""
     scope = account.scope
     after_seq = (
         last.last_seq
@@ -136,8 +142,7 @@ def _close(
     )
     billed, state = 0, "nothing"
     if isinstance(found, Bill):
-        owed = max(0, -account.balance_micros) - _asked_already(uow, scope)
-        billed = max(0, min(found.amount_micros, owed))
+        billed = max(0, min(found.amount_micros, owed_micros))
         state = "due" if billed else "nothing"
     elif isinstance(found, CarryOver):
         state = "carried"
@@ -156,13 +161,10 @@ def _close(
     return closed
 
 
-def _asked_already(uow: UnitOfWork, scope: Scope) -> int:
-    return sum(day.billed_micros for day in store.due_of(uow.connection, scope))
-
-
 def _ends_cycle(terms: Terms, day: SettlementDay, zone: str) -> bool:
     """A rest that is too little is asked for at the end of the cycle nevertheless."""
-    cycle = billing_cycle(anchor_day(terms.statement), day.starts_at, zone)
+    last_moment = day.ends_at - day.ends_at.resolution
+    cycle = billing_cycle(anchor_day(terms.statement), last_moment, zone)
     return day.ends_at >= cycle.ends_at
 
 
