@@ -8,6 +8,7 @@ from gateway.ops import (  # noqa: F401  the pages add their routes
     accounts,
     arrears,
     calls,
+    charges,
     deeds,
     home,
     ledger,

@@ -22,6 +22,7 @@ from gateway.services.till import Till
 from gateway.store import charges, recharge
 from gateway.store import payment_methods as store
 from gateway.store.base import Scope, new_id
+from gateway.store.charges import Charge
 from gateway.store.payment_methods import CardSetup, PaymentMethod
 from gateway.uow import UnitOfWork, UnitsOfWork
 
@@ -74,6 +75,11 @@ def get(uow: UnitOfWork, scope: Scope, method_id: uuid.UUID) -> PaymentMethod:
     if found is None or found.removed_at is not None:
         raise NotFound("card", method_id)
     return found
+
+
+def of_charge(uow: UnitOfWork, charge: Charge) -> PaymentMethod | None:
+    """The card of a charge, removed or not."""
+    return store.find(uow.connection, charge.scope, charge.payment_method_id)
 
 
 def open_page(units: UnitsOfWork, till: Till, scope: Scope, actor: str) -> Visit:

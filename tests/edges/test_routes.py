@@ -12,7 +12,6 @@ from werkzeug.test import Client, TestResponse
 from billing.catalogue import load_catalogue
 from billing.purchases import Purchaser
 from billing.transfers import Transfer
-from gateway.providers.payments import SavedCard
 from gateway.services import (
     accounts,
     card_payments,
@@ -37,7 +36,6 @@ from tests.web.conftest import OLGA, World
 SEEN_BY_ITS_OWN_ONLY = ("member", "owner", "account")
 NOT_THERE = {404}
 CARD_IDS = ("method_id", "visit_id", "payment_id", "charge_id")
-ACMES_CARD = ("cus_acme", "pm_acme", "visa", "4242", "2029-12")
 WITH_PACKAGES: dict[str, Any] = load_catalogue()["payg"] | {
     "package_limits": {"minutes_min": 1, "minutes_max": 500_000},
     "packages": [{"code": "small", "number_type": "local", "minutes": 10, "price": "0.30"}],
@@ -134,7 +132,6 @@ class Walk:
                 uow, scope, "small", Purchaser("", "owner"), idempotency_key="sample"
             )
             change = plan_changes.request(uow, scope, "payg", "owner")
-            card = payment_methods.keep(uow, "sandbox", scope, SavedCard(*ACMES_CARD), "owner")
             text = IncomingText(TEXT_SID, PEER, world.number.e164, "Hi", 1, 0, uow.now)
             message_events.receive(uow, text, {})
         message_settlement.drain(world.units)  # so the newest line of the statement is a text's
@@ -147,13 +144,11 @@ class Walk:
             statement_id = statements.list_statements(uow, scope).items[0].id
         till = world.runtime.cards()
         visit = payment_methods.open_page(world.units, till, scope, "owner")
-        other = payment_methods.attach(
-            world.units,
-            till,
-            scope,
-            token="pm_card_authenticationRequired",
-            actor="owner",
-            idempotency_key="sample",
+        card, other = (
+            payment_methods.attach(
+                world.units, till, scope, token=token, actor="owner", idempotency_key=token
+            )
+            for token in ("pm_card_visa", "pm_card_authenticationRequired")
         )
         charge = card_payments.pay(
             world.units,

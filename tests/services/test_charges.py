@@ -10,19 +10,15 @@ import os
 import random
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
 
-from billing.charges import ActionRequired, Declined, NotFound, Succeeded
-from billing.minor_units import from_minor, to_minor
+from direct_cards import DirectCards, direct_network
+
 from billing.money import parse_amount
-from gateway.providers.payments import ChargeAnswer, ChargeOrder, ChargeQuery, SavedCard, StillOpen
-from gateway.providers.telephony import OutcomeUnknown
-from gateway.sandbox.card_events import CardEvents
-from gateway.sandbox.cards import CardFaults, CardNetwork, CardRefusal
+from gateway.providers.payments import SavedCard
+from gateway.sandbox.cards import CardFaults, CardNetwork
 from gateway.sandbox.clock import VirtualClock, VirtualScheduler
-from gateway.sandbox.store import Store
 from gateway.services import card_payments, charges, ledger, payment_methods, plans
 from gateway.services.accounts import Account, NewAccount, create_account, get_account
 from gateway.services.errors import Conflict
@@ -36,83 +32,30 @@ ACCOUNTS = 6
 START = dt.datetime(2026, 3, 4, 17, 0, tzinfo=dt.UTC)
 
 
-class DirectCards:
-    """The card network without the wire: what is lost there is lost here."""
-
-    name = "sandbox"
-
-    def __init__(self, network: CardNetwork) -> None:
-        self.network = network
-        self.calls = 0
-
-    def charge(self, order: ChargeOrder) -> ChargeAnswer:
-        network = self.network
-        self.calls += 1
-        if network.faults.loses_request():
-            raise OutcomeUnknown("lost on the way in")
-        key, asked = str(order.id), repr((order.amount_micros, order.method_ref))
-        if network.kept_answer(key, asked) is None:
-            with suppress(CardRefusal):  # the payment keeps why
-                network.pay(
-                    customer=order.customer_ref,
-                    method=order.method_ref,
-                    amount=to_minor(order.amount_micros, order.currency),
-                    currency=order.currency.lower(),
-                    description=order.description,
-                    present=order.present,
-                    return_url=order.return_url,
-                    metadata={"charge": order.id.hex},
-                )
-            network.keep_answer(key, asked, 200, {})
-        if network.faults.loses_answer():
-            raise OutcomeUnknown("lost on the way out")
-        found = self._read(order)
-        assert not isinstance(found, NotFound)
-        return found
-
-    def find_charge(self, query: ChargeQuery) -> ChargeAnswer | NotFound:
-        if self.network.faults.loses_answer():
-            raise OutcomeUnknown("no answer to the question either")
-        return self._read(query.order)
-
-    def cancel_charge(self, query: ChargeQuery) -> None:
-        raise AssertionError("no card of this test asks its bank")
-
-    def _read(self, order: ChargeOrder) -> ChargeAnswer | NotFound:
-        for payment in self.network.list_payments(order.customer_ref, 0):
-            if payment["metadata"]["charge"] == order.id.hex:
-                break
-        else:
-            return NotFound()
-        if payment["status"] == "succeeded":
-            taken = from_minor(payment["amount_received"], order.currency)
-            return Succeeded(payment["id"], taken)
-        if payment["status"] == "requires_action":
-            return ActionRequired(payment["id"], "https://bank.test")
-        if payment["status"] == "requires_payment_method":
-            return Declined(payment["last_payment_error"]["decline_code"])
-        return StillOpen()
-
-
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock(START)
 
 
 @pytest.fixture
-def scheduler(clock: VirtualClock) -> VirtualScheduler:
-    return VirtualScheduler(clock)
+def shop(clock: VirtualClock) -> tuple[CardNetwork, VirtualScheduler]:
+    return direct_network(clock)
 
 
 @pytest.fixture
-def network(scheduler: VirtualScheduler) -> CardNetwork:
-    return CardNetwork(scheduler, Store(), CardEvents(scheduler, url="", secret=""))
+def scheduler(shop: tuple[CardNetwork, VirtualScheduler]) -> VirtualScheduler:
+    return shop[1]
+
+
+@pytest.fixture
+def network(shop: tuple[CardNetwork, VirtualScheduler]) -> CardNetwork:
+    return shop[0]
 
 
 @pytest.fixture
 def till(network: CardNetwork) -> Till:
     cards = DirectCards(network)
-    return Till("sandbox", "US", "https://calls.test", lambda: cards)  # type: ignore[arg-type,return-value]
+    return Till("sandbox", "US", "https://calls.test", lambda: cards)
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""Charges of cards: those without an end, and the brakes on automatic ones."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from billing.declines import reason
+from gateway import runtime
+from gateway.ops.pages import PAGE, account_of, blueprint, staff
+from gateway.services import card_payments, charges, recharge
+from gateway.services.errors import Invalid, ServiceError
+
+
+@blueprint.get("/charges", endpoint="charges")
+def list_charges() -> str:
+    """Open, disputed and refunded ones; with `all=1` every charge."""
+    after, everything = request.args.get("after"), request.args.get("all") == "1"
+    kept = "1" if everything else None
+    with runtime.current().units.read() as uow:
+        page = card_payments.watched(uow, only_open=not everything, after=after, limit=PAGE)
+        brake = recharge.brake(uow)
+        paused = recharge.paused(uow)
+    return render_template(
+        "ops/charges.html",
+        section="charges",
+        page=page,
+        everything=everything,
+        brake=brake,
+        paused=paused,
+        reason=reason,
+        next_url=url_for("ops.charges", after=page.next, all=kept) if page.next else None,
+        first_url=url_for("ops.charges", all=kept) if after else None,
+    )
+
+
+@blueprint.post("/accounts/<uuid:account_id>/charges/<uuid:charge_id>/ask")
+def ask_charge(account_id: UUID, charge_id: UUID) -> Response:
+    """Ask the provider now, instead of when its turn comes. It charges nothing anew."""
+    running = runtime.current()
+    with running.units.read() as uow:
+        scope = account_of(uow, account_id).scope
+    try:
+        charge = charges.look(
+            running.units, running.cards(), charges.get(running.units, scope, charge_id)
+        )
+    except ServiceError as refusal:
+        flash(refusal.words, "error")
+    else:
+        flash(_("Asked. The charge is now: %(state)s.") % {"state": charge.state})
+    return redirect(url_for("ops.charges"))
+
+
+@blueprint.post("/charges/brake")
+def set_brake() -> Response:
+    """`deed=stop` or `deed=lift`, with a reason."""
+    act = recharge.stop_all if request.form.get("deed") == "stop" else recharge.lift_all
+    try:
+        with runtime.current().units.begin() as uow:
+            act(uow, staff().name, _reason())
+    except Invalid as refusal:
+        flash(refusal.words, "error")
+    return redirect(url_for("ops.charges"))
+
+
+@blueprint.post("/accounts/<uuid:account_id>/recharge/lift")
+def lift_recharge(account_id: UUID) -> Response:
+    """Staff has looked at an account's many charges and found them right."""
+    try:
+        with runtime.current().units.begin() as uow:
+            recharge.lift(uow, account_of(uow, account_id).scope, staff().name, _reason())
+    except Invalid as refusal:
+        flash(refusal.words, "error")
+    else:
+        flash(_("Lifted: the recharge goes on."))
+    return redirect(url_for("ops.charges"))
+
+
+def _reason() -> str:
+    return request.form.get("reason", "").replace("\0", "")[:200]
