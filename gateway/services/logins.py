@@ -7,9 +7,9 @@ from typing import Literal
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from gateway.services import audit
-from gateway.services.accounts import is_email
-from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
+from gateway.services import audit, plans
+from gateway.services.accounts import get_account, is_email
+from gateway.services.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from gateway.services.principals import Principal
 from gateway.store import logins
 from gateway.store.base import Scope, new_id
@@ -54,6 +54,8 @@ def create_login(
     errors += _password_complaints("/password", password, email)
     if errors:
         raise Invalid(errors)
+    if scope is not None:
+        _check_seats(uow, scope)
     login = Login(
         id=new_id(),
         email=email,
@@ -69,6 +71,17 @@ def create_login(
         raise Conflict(f"{email} already has a log-in: use another address.")
     audit.note(uow, scope, actor, "login.created", login.id, email=email, role=role)
     return login
+
+
+def _check_seats(uow: UnitOfWork, scope: Scope) -> None:
+    """The people that the plan entitles to (S4-12); a disabled log-in takes no seat."""
+    account = get_account(uow, scope)
+    seats = plans.plan_version(
+        uow.connection, account.plan_version_id
+    ).plan.terms.entitlements.seats
+    taken = sum(login.disabled_at is None for login in list_logins(uow, scope))
+    if seats is not None and taken >= seats:
+        raise Forbidden(f"Your plan has {seats} seats: upgrade it to let more people in.")
 
 
 def authenticate_login(uow: UnitOfWork, email: str, password: str) -> Principal | None:

@@ -176,6 +176,13 @@ def _check_purchase(uow: UnitOfWork, account: Account, order: NumberOrder) -> No
         )
 
 
+def free_until(uow: UnitOfWork, scope: Scope, e164: str) -> dt.datetime | None:
+    """Until when a number would cost nothing if it were bought now; None: it pays at once."""
+    account = accounts.get_account(uow, scope)
+    version = plans.plan_version(uow.connection, account.plan_version_id)
+    return rentals.free_until(uow, scope, version, e164, account.time_zone)
+
+
 def _check_entitlement(uow: UnitOfWork, scope: Scope, plan: Plan) -> None:
     """The numbers that the plan entitles to, orders that are under way included (S4-12)."""
     most = plan.terms.entitlements.numbers
@@ -238,7 +245,7 @@ def _adopt(uow: UnitOfWork, order: NumberOrder, bought: CarrierNumber) -> Number
         version = plans.plan_version(uow.connection, opened.locked.plan_version_id)
         rental = _rental(version.plan, bought.e164) or 0
         zone = opened.locked.time_zone
-        free_until = rentals.free_until(uow, order.scope, version, bought.e164, zone)
+        trial_until = rentals.free_until(uow, order.scope, version, bought.e164, zone)
         did_id = new_id()
         numbers.add(
             uow.connection,
@@ -259,7 +266,7 @@ def _adopt(uow: UnitOfWork, order: NumberOrder, bought: CarrierNumber) -> Number
             released_at=None,
         )
         numbers.close_order(uow.connection, order, "bought", now=uow.now, did_id=did_id)
-        rentals.begin(uow, opened, did_id, free_until)
+        rentals.begin(uow, opened, did_id, trial_until)
         rentals.renew(uow, opened)
     audit.note(
         uow,

@@ -178,6 +178,7 @@ def _order_page(
         raise NotFound("number", typed_number) from None
     with runtime.current().units.read() as uow:
         tariff = _plan(uow).tariff
+        free_until = purchases.free_until(uow, scope(), e164)
     country, kind = region_of(e164) or "", number_type(e164)
     rental = tariff.rental_per_month_micros(country, kind)
     rate = tariff.inbound_rate(country, kind)
@@ -189,6 +190,7 @@ def _order_page(
         e164=e164,
         key=key,
         rental_micros=rental,
+        free_until=free_until,
         inbound_rate_micros=rate.per_minute_micros,
         typed={"label": typed.get("label", ""), "source": typed.get("source", "")},
         problem="" if refusal is None or isinstance(refusal, Invalid) else refusal.words,

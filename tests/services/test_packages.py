@@ -8,9 +8,9 @@ import pytest
 
 from billing.catalogue import load_catalogue
 from billing.purchases import Purchaser
-from gateway.services import accounts, ledger, packages, plans, statement
+from gateway.services import accounts, ledger, logins, packages, plans, statement
 from gateway.services.accounts import Account, NewAccount
-from gateway.services.errors import BalanceTooLow, Conflict, Invalid, NotFound
+from gateway.services.errors import BalanceTooLow, Conflict, Forbidden, Invalid, NotFound
 from gateway.services.principals import Principal
 from gateway.uow import UnitsOfWork
 from tests.services.conftest import NOON, OLGA
@@ -232,3 +232,26 @@ def test_another_accounts_package_is_not_there(
         packages.stop_renewal(uow, cobalt.scope, package_id, "cobalt")
     with units.read() as uow:
         assert packages.list_packages(uow, cobalt.scope).items == ()
+
+
+def test_s4_12_seats_are_those_of_the_plan(units: UnitsOfWork, shop: Account) -> None:
+    with units.begin() as uow:
+        entitled = sells(entitlements={"seats": 1})
+        plans.publish_plan(uow, "one_seat", entitled, OLGA)
+        accounts.update_account(uow, shop.scope, {"plan_code": "one_seat"}, OLGA)
+
+    def let_in(email: str) -> None:
+        with units.begin() as uow:
+            logins.create_login(
+                uow,
+                shop.scope,
+                email=email,
+                name="Somebody",
+                password="a long pass phrase for them",
+                role="member",
+                actor=OLGA,
+            )
+
+    let_in("ann@acme.test")
+    with pytest.raises(Forbidden, match="has 1 seats"):
+        let_in("ben@acme.test")
