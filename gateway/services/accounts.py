@@ -34,6 +34,8 @@ COUNTRY = re.compile(r"[A-Z]{2}")
 # Not RFC 5322: it keeps out what no mail server takes, and anything that could end a header.
 EMAIL = re.compile(r"[^\s@<>(),;:\"\\]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 EMAIL_LENGTH_MAX = 254
+BILLED_LENGTH_MAX = {"legal_name": 120, "address": 300, "vat_id": 20}
+VAT_ID = re.compile(r"[A-Z]{2}[A-Z0-9+*.]{2,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +130,9 @@ def update_account(
 ) -> Account:
     """Change what is named: name, billing_email, time_zone, country, allowed_countries,
     suspended_notice (None: callers are refused unbilled), low_balance_micros (None: no warning),
-    and, by staff only (the edge sees to that): plan_code, which moves it to that plan's newest
-    version, and billing, which says who pays from now on.
+    legal_name, address and vat_id as on bills, and, by staff only (the edge sees to that):
+    plan_code, which moves it to that plan's newest version, and billing, which says who pays from
+    now on.
     """
     account = get_account(uow, scope)
     errors: list[FieldError] = []
@@ -155,7 +158,7 @@ def update_account(
     if moves_to is not None:
         renewals.change_plan(uow, scope, moves_to, actor)
     if values:
-        accounts.change(uow.connection, scope, values)
+        accounts.change(uow.connection, scope, values | _follow_ups(account, values))
     if values or moves_to is not None:
         audit.note(
             uow,
@@ -166,6 +169,14 @@ def update_account(
             **{k: _shown(changes[k]) for k in changes},
         )
     return get_account(uow, scope)
+
+
+def note_bounce(uow: UnitOfWork, scope: Scope, email: str, words: str) -> None:
+    """The billing address takes no mail: a banner says so until it is changed (S2-14)."""
+    account = get_account(uow, scope)
+    if account.billing_email == email:
+        accounts.change(uow.connection, scope, {"billing_email_bounced_at": uow.now})
+        audit.note(uow, scope, "system", "email.bounced", email, words=words)
 
 
 def is_country(code: object) -> bool:
@@ -215,6 +226,12 @@ def _complaint(name: str, value: Any) -> FieldError | None:
         case "low_balance_micros":
             if value is not None and not (type(value) is int and 0 <= value < 10**15):
                 words = "write an amount of 0 or more, or leave it empty"
+        case "legal_name" | "address" | "vat_id":
+            most = BILLED_LENGTH_MAX[name]
+            if not isinstance(value, str) or len(value) > most or not _is_printable(value):
+                words = f"write at most {most} characters, or leave it empty"
+            elif name == "vat_id" and value and VAT_ID.fullmatch(value) is None:
+                words = "write the country and the number, such as DE123456789"
         case _:
             words = "this cannot be changed here: leave it out"
     return FieldError(f"/{name}", words) if words else None
@@ -224,6 +241,21 @@ def _stored(name: str, value: Any) -> Any:
     if name == "allowed_countries":
         return sorted(set(value))
     return (value.strip() or None) if name == "suspended_notice" and value else value
+
+
+def _is_printable(text: str) -> bool:
+    """Lines of printed text: what a bill can show."""
+    return all(line.isprintable() for line in text.splitlines())
+
+
+def _follow_ups(account: Account, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A new address has not bounced yet, and a new VAT id is not checked."""
+    found: dict[str, Any] = {}
+    if values.get("billing_email", account.billing_email) != account.billing_email:
+        found["billing_email_bounced_at"] = None
+    if "vat_id" in values:
+        found["vat_id_checked_at"] = None
+    return found
 
 
 def _shown(value: Any) -> Any:

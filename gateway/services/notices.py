@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.providers.mail import Mail, Mailer
+from gateway.providers.telephony import ProviderError
 from gateway.services import accounts
 from gateway.services.accounts import Account
 from gateway.services.deeds import Handler
@@ -37,7 +38,13 @@ def send(
         account = accounts.get_account(uow, scope)
     subject, body = compose(account, deed.payload, public_url)
     mail = Mail(str(deed.payload.get("to", account.billing_email)), subject, body)
-    mailer.send(mail)
+    try:
+        mailer.send(mail)
+    except ProviderError as refusal:
+        if refusal.permanent and mail.to == account.billing_email:
+            with units.begin() as uow:
+                accounts.note_bounce(uow, scope, mail.to, refusal.words)
+        raise
     with units.begin() as uow:
         mailbox.keep(
             uow.connection,
