@@ -339,6 +339,18 @@ def get_statement(uow: UnitOfWork, scope: Scope, statement_id: uuid.UUID) -> Sta
     return _views(uow, scope, [stored])[0]
 
 
+def billing_details(uow: UnitOfWork, scope: Scope) -> dict[str, str]:
+    """Who the next statement will be made out to."""
+    account = looks.find(uow.connection, scope)
+    if account is None:
+        raise NotFound("account", scope.account_id)
+    return {
+        "legal_name": account.legal_name,
+        "address": account.address,
+        "vat_id": account.vat_id,
+    }
+
+
 def by_number(charges: list[dict[str, Any]]) -> list[tuple[str | None, list[dict[str, Any]], int]]:
     """The lines of a document by the number that they are about, each group with its sum."""
     groups: dict[str | None, list[dict[str, Any]]] = {}

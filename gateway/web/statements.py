@@ -1,26 +1,65 @@
 """Statements of the months: figures with their rates, as PDF, and every leg as CSV."""
 
 import datetime as dt
+from gettext import gettext as _
 from uuid import UUID
 
-from flask import Response, render_template, request, stream_with_context, url_for
+from flask import (
+    Response,
+    flash,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from werkzeug.wrappers import Response as AnyResponse
 
 from gateway import runtime
-from gateway.services import spreadsheet, statements
-from gateway.web.blueprint import blueprint, scope
+from gateway.services import accounts, spreadsheet, statements
+from gateway.services.errors import Invalid
+from gateway.web import plan_form
+from gateway.web.blueprint import blueprint, owners_only, principal, scope
 
 PAGE = 24
+DETAILS = ("legal_name", "address", "vat_id")
 
 
 @blueprint.get("/billing/statements")
 def list_statements() -> str:
+    return statements_page()
+
+
+@blueprint.post("/billing/details")
+@owners_only
+def change_billing_details() -> AnyResponse | tuple[str, int]:
+    """Who the bills are for; statements that are issued already stay as they are."""
+    typed = {name: request.form.get(name, "").strip() for name in DETAILS}
+    changes = typed | {
+        "vat_id": typed["vat_id"].replace(" ", "").upper(),
+        "address": typed["address"].replace("\r\n", "\n"),
+    }
+    try:
+        with runtime.current().units.begin() as uow:
+            accounts.update_account(uow, scope(), changes, principal().name)
+    except Invalid as invalid:
+        return statements_page(invalid, typed), 422
+    flash(_("Saved: the next statement is made out like this."))
+    return redirect(url_for("web.list_statements"))
+
+
+def statements_page(invalid: Invalid | None = None, typed: dict[str, str] | None = None) -> str:
     after = request.args.get("after")
+    errors = () if invalid is None else invalid.errors
     with runtime.current().units.read() as uow:
         page = statements.list_statements(uow, scope(), after, PAGE)
+        details = typed or statements.billing_details(uow, scope())
     return render_template(
         "web/statements.html",
         section="billing",
         page=page,
+        details=details,
+        errors=plan_form.errors_by_field((e.path.removeprefix("/"), e.message) for e in errors),
         next_url=url_for("web.list_statements", after=page.next) if page.next else None,
         first_url=url_for("web.list_statements") if after else None,
     )

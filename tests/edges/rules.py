@@ -39,6 +39,7 @@ RULES = {
     "web.statement": "member",
     "web.statement_pdf": "member",
     "web.statement_csv": "member",
+    "web.change_billing_details": "owner",
     "web.alert_settings": "member",
     "web.change_alerts": "owner",
     "web.arrears_read": "member",

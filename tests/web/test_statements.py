@@ -1,0 +1,176 @@
+"""Statements, warnings and arrears as customers and staff see them."""
+
+import csv
+import datetime as dt
+import io
+import re
+from typing import Any
+
+import pytest
+
+from billing.money import parse_amount
+from gateway.services import accounts, ledger, looks, statements, transfers
+from gateway.uow import UnitsOfWork
+from tests.web.conftest import OLGA, Browser, World
+
+APRIL = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def statement_id(world: World) -> Any:
+    """Acme's statement of March: 50.00 in, rent and 83 s on both legs out."""
+    april = UnitsOfWork(world.units.engine, lambda: APRIL)
+    assert statements.issue_due(april, world.acme.scope) == 1
+    with world.units.read() as uow:
+        return statements.list_statements(uow, world.acme.scope).items[0].id
+
+
+def test_the_list_and_the_statement_say_what_the_ledger_says(
+    acme: Browser, statement_id: Any
+) -> None:
+    for path in ("/billing/statements", f"/billing/statements/{statement_id}"):
+        page = acme.page(path)
+        assert page.count("<h1>") == 1
+        assert "style=" not in page and "onclick" not in page
+        assert "$47.861668" in page, "what was left"
+    page = acme.page(f"/billing/statements/{statement_id}")
+    assert "$0.0500 / min" in page, "S5-16 rates are printed"
+    assert "(415) 234-5678" in page
+    assert "paid from your credit" in page, "S5-17"
+
+
+def test_without_a_statement_the_page_says_when_there_will_be_one(cobalt: Browser) -> None:
+    assert "a few minutes after midnight" in cobalt.page("/billing/statements")
+
+
+def test_the_files_are_what_they_are_called(acme: Browser, statement_id: Any) -> None:
+    pdf = acme.get(f"/billing/statements/{statement_id}.pdf")
+    assert pdf.mimetype == "application/pdf" and pdf.data.startswith(b"%PDF-1.7")
+    assert re.search(r'filename="[0-9A-F]{8}-000001\.pdf"', pdf.headers["Content-Disposition"])
+    answer = acme.get(f"/billing/statements/{statement_id}.csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["leg"] for row in rows].count("inbound") == 1 and len(rows) == 3
+    assert sum(parse_amount(row["charge"]) for row in rows) == 138_332
+
+
+def test_h1_a_stranger_finds_none_of_it(cobalt: Browser, statement_id: Any) -> None:
+    for end in ("", ".pdf", ".csv"):
+        assert cobalt.get(f"/billing/statements/{statement_id}{end}").status_code == 404
+
+
+def test_the_next_statement_is_made_out_as_the_owner_says(world: World, acme: Browser) -> None:
+    fields = {"legal_name": "Acme Inc.", "address": "1 Main St\r\nReno", "vat_id": "de 123456789"}
+    assert acme.post("/billing/details", fields).status_code == 302
+    with world.units.read() as uow:
+        assert statements.billing_details(uow, world.acme.scope) == {
+            "legal_name": "Acme Inc.",
+            "address": "1 Main St\nReno",
+            "vat_id": "DE123456789",
+        }
+    refused = acme.post("/billing/details", {**fields, "vat_id": "?"})
+    assert refused.status_code == 422 and "such as DE123456789" in refused.text
+    assert "Acme Inc." in refused.text, "what was typed is kept"
+
+
+def test_c20_warnings_are_set_shown_and_refused_at_their_field(world: World, acme: Browser) -> None:
+    fields = [
+        ("money", "60.00, 5.00"),
+        ("days", "3"),
+        ("channels", "email"),
+        ("channels", "in_app"),
+    ]
+    assert acme.post("/billing/alerts", fields).status_code == 302
+    page = acme.page("/billing/alerts")
+    assert 'value="60.00, 5.00"' in page and "Reached now" in page
+    assert "Your balance is down to 60.00 USD or less." in acme.page("/"), "the banner"
+    refused = acme.post("/billing/alerts", [("money", "lots"), ("channels", "email")])
+    assert refused.status_code == 422 and "is not an amount" in refused.text
+    hooked = [("money", "5.00"), ("channels", "webhook"), ("webhook_url", "http://x.test")]
+    assert "https://example.com/alerts" in acme.post("/billing/alerts", hooked).text
+
+
+def test_members_see_warnings_and_owners_change_them(member: Browser) -> None:
+    assert "Only an owner" in member.page("/billing/alerts")
+    assert member.post("/billing/alerts", {"money": "1.00"}).status_code == 403
+
+
+def test_s2_14_mail_that_comes_back_shows_on_every_page(world: World, acme: Browser) -> None:
+    with world.units.begin() as uow:
+        accounts.note_bounce(uow, world.acme.scope, "billing@acme.test", "no such user")
+    assert "Mail to billing@acme.test comes back" in acme.page("/calls")
+    acme.post(
+        "/settings",
+        {
+            "name": "Acme",
+            "billing_email": "ann@acme.test",
+            "time_zone": "America/New_York",
+            "at_zero": "reject",
+        },
+    )
+    assert "comes back" not in acme.page("/calls")
+
+
+def _send(olga: Browser, path: str, fields: dict[str, Any], **more: Any) -> Any:
+    token = re.search(r'name="csrf_token" value="([^"]+)"', olga.page("/ops/accounts"))
+    assert token is not None
+    return olga.client.post(path, data={**fields, "csrf_token": token.group(1)}, **more)
+
+
+@pytest.fixture
+def olga(world: World) -> Browser:
+    return world.logged_in(OLGA)
+
+
+def test_staff_import_a_file_and_assign_what_is_left(world: World, olga: Browser) -> None:
+    text = 'date,amount,currency,reference\n2026-03-04,25.00,USD,"thanks"\n'
+    file = (io.BytesIO(text.encode()), "bank.csv")
+    sent = _send(olga, "/ops/transfers", {"file": file}, content_type="multipart/form-data")
+    assert sent.status_code == 302
+    page = olga.page("/ops/transfers")
+    assert "0 credited, 1 left for you, 0 known already" in page
+    assert "$25.00" in page and "The payer wrote no number" in page
+    with world.units.read() as uow:
+        (row,) = transfers.list_transfers(uow).items
+    fields = {"deed": "assign", "account": str(world.bolt.id), "reason": "by phone"}
+    _send(olga, f"/ops/transfers/{row.id}", fields)
+    assert "Credited." in olga.page("/ops/transfers")
+    with world.units.read() as uow:
+        assert accounts.get_account(uow, world.bolt.scope).balance_micros == 25_000_000
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        pytest.param(b"", "choose the file", id="no file"),
+        pytest.param(b"\xff\xfe\x00", "not UTF-8", id="no text"),
+        pytest.param(b"a,b\n1,2\n", "the header lacks date", id="another table"),
+        pytest.param(b"<!DOCTYPE x [<!ENTITY a 'a'>]><x>&a;</x>", "no bank statement", id="a bomb"),
+    ],
+)
+def test_a_file_that_is_none_changes_nothing_and_says_why(
+    olga: Browser, content: bytes, words: str
+) -> None:
+    file = (io.BytesIO(content), "bank.csv")
+    _send(olga, "/ops/transfers", {"file": file}, content_type="multipart/form-data")
+    assert words in olga.page("/ops/transfers")
+
+
+def test_arrears_show_to_the_customer_until_read_and_to_staff_until_paid(
+    world: World, olga: Browser
+) -> None:
+    with world.units.begin() as uow:
+        ledger.adjust(
+            uow,
+            world.bolt.scope,
+            amount_micros=-1_000_000,
+            reason="used up",
+            actor=OLGA,
+            idempotency_key="x",
+        )
+    looks.drain(world.units)
+    page = olga.page("/ops/arrears")
+    assert "Bolt" in page and "Overdue since" in page
+    assert "Nobody is due for release" in olga.page("/ops/arrears?show=release")
+    fields = {"deed": "pause", "reason": "a transfer is announced"}
+    _send(olga, f"/ops/arrears/{world.bolt.id}", fields)
+    assert "Paused" in olga.page("/ops/arrears")
