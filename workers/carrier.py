@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from gateway.services import (
+    card_settling,
     carrier_deeds,
     charges,
     deeds,
@@ -34,6 +35,7 @@ def drain(tools: Work) -> int:
         | message_sweeping.handlers(units, telephony)
         | sweeping.handlers(units, telephony)
         | recharge.handlers(units, tools.runtime.till)
+        | card_settling.handlers(units, tools.runtime.till)
     )
     done = deeds.work(units, "carrier", handlers) + _sweep_cards(tools)
     done += purchases.resolve_orders(units, telephony)

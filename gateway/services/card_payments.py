@@ -10,7 +10,6 @@ from billing.credits import Payment, payment_of
 from billing.minor_units import quantum_micros
 from billing.money import format_amount
 from gateway.services import charges, credit_receipts, payment_deeds, plans
-from gateway.services.charges import TOP_UP
 from gateway.services.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.services.ledger import AMOUNT_MAX_MICROS
 from gateway.services.pages import (
@@ -26,7 +25,7 @@ from gateway.services.till import Till
 from gateway.store import accounts, ledger, payment_methods
 from gateway.store import charges as store
 from gateway.store.base import Scope
-from gateway.store.charges import Charge, WatchedCharge
+from gateway.store.charges import BY_HAND, Charge, WatchedCharge
 from gateway.store.payment_methods import PaymentMethod
 from gateway.uow import UnitOfWork, UnitsOfWork
 
@@ -93,7 +92,7 @@ def pay(
             asked.method,
             asked.payment,
             currency=asked.currency,
-            purpose=TOP_UP,
+            purpose=BY_HAND,
             actor=actor,
             idempotency_key=idempotency_key,
         )

@@ -50,7 +50,7 @@ from gateway.services.till import Till
 from gateway.store import charges as store
 from gateway.store import payment_methods, recharge, topups
 from gateway.store.base import Scope, new_id
-from gateway.store.charges import AUTOMATIC, Charge
+from gateway.store.charges import BY_HAND, Charge
 from gateway.store.payment_methods import PaymentMethod
 from gateway.uow import UnitOfWork, UnitsOfWork
 
@@ -60,7 +60,7 @@ log = structlog.get_logger(__name__)
 FIRST_LOOK = dt.timedelta(seconds=30)
 LEASE = dt.timedelta(seconds=60)  # longer than any call to the provider
 LOOKED_AT_ONCE = 20
-TOP_UP = "topup"
+PURPOSE_WORDS = {"recharge": "Automatic recharge", "topup": "Top-up", "daily": "Daily bill"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ def _order(till: Till, units: UnitsOfWork, charge: Charge) -> ChargeOrder:
         customer_ref=method.customer_ref,
         method_ref=method.method_ref,
         description=f"Call-tracking credit {format_amount(charge.net_micros)} {charge.currency}",
-        present=charge.purpose == TOP_UP,
+        present=charge.purpose == BY_HAND,
         return_url=till.charge_page(charge.id),
     )
 
@@ -331,7 +331,7 @@ def _credit(uow: UnitOfWork, opened: Books, charge: Charge, taken_micros: int) -
         idempotency_key=f"charge:{charge.id}",
         now=uow.now,
     )
-    kind = "Automatic recharge" if charge.purpose == AUTOMATIC else "Top-up"
+    kind = PURPOSE_WORDS.get(charge.purpose, "Payment")
     posting = opened.post(
         lambda balance: topup_posting(
             charge.id,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import structlog
 
 from billing.calendar import local_date, local_midnight
-from gateway.services import alerts, dunning, overview, plans, settling, statements
+from gateway.services import alerts, card_settling, dunning, overview, plans, settling, statements
 from gateway.services.errors import NotFound
 from gateway.store import ledger as ledger_store
 from gateway.store import looks
@@ -76,6 +76,8 @@ def _look(uow: UnitOfWork, scope: Scope) -> None:
     alerts.follow_plan(uow, account, plan.terms.alerts)
     if plan.mode == "card_daily":
         settling.close_days(uow, scope, uow.now)
+        if settling.unpaid_days(uow, account):
+            card_settling.leave_due(uow, scope)
     dunning.look(uow, scope)
     burn = overview.overview(uow, scope, overview.BURN_WINDOW_DAYS)
     alerts.look(uow, scope, account.balance_micros, burn.days_left)

@@ -8,7 +8,7 @@ from billing.charges import CardChoice, Decline, card_to_charge
 from billing.declines import NOT_THE_CARD
 from gateway.store import charges, outbox, payment_methods, recharge
 from gateway.store.base import Scope
-from gateway.store.charges import AUTOMATIC, Charge
+from gateway.store.charges import BY_HAND, Charge
 from gateway.uow import UnitOfWork
 
 DECLINED, ACTION, HELD, LOOK = "card_declined", "card_action", "recharge_held", "recharge"
@@ -53,7 +53,7 @@ def tell_declined(
     uow: UnitOfWork, charge: Charge, code: str, words: str, *, balance_micros: int
 ) -> None:
     """One mail for each decline, with the reason and a link (S2-13)."""
-    choice = choose_card(uow, charge.scope) if charge.purpose == AUTOMATIC else None
+    choice = choose_card(uow, charge.scope) if charge.purpose != BY_HAND else None
     later = choice is not None and choice.free_at > uow.now
     outbox.add(
         uow.connection,
@@ -77,7 +77,7 @@ def tell_declined(
 def tell_action(uow: UnitOfWork, charge: Charge, words: str) -> None:
     """The bank wants the payer. Somebody who is paying right now is led there by the page."""
     recharge.set_notice(uow.connection, charge.scope, "action")
-    if charge.purpose != AUTOMATIC:
+    if charge.purpose == BY_HAND:
         return
     outbox.add(
         uow.connection,

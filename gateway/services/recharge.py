@@ -250,11 +250,11 @@ def brake(uow: UnitOfWork) -> ChargeBrake:
 
 def _trips(uow: UnitOfWork) -> bool:
     """Count before one more is written; the brake stays on until a person lifts it (E3)."""
-    known = brake(uow)
-    now = uow.now
+    known, now = brake(uow), uow.now
     since = max(now - MINUTE, known.lifted_at or now - MINUTE)
+    until = now + dt.datetime.resolution
     watched = Breaker(known.stopped_at).watch(
-        charges_last_minute=charge_store.automatic_since(uow.connection, since, now) + 1,
+        charges_last_minute=charge_store.automatic_since(uow.connection, since, until) + 1,
         charges_baseline=charge_store.automatic_since(uow.connection, now - BASELINE, now - MINUTE),
         baseline_minutes=int(BASELINE / MINUTE),
         now=now,

@@ -29,7 +29,7 @@ from gateway.store.accounts import AccountRow
 from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
 
 OPEN = "state in ('pending','unknown','requires_action')"
-AUTOMATIC = "recharge"
+AUTOMATIC, BY_HAND = "recharge", "topup"
 
 
 class ChargeRow(Base):

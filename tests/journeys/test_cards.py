@@ -16,7 +16,7 @@ from billing.money import parse_amount
 from billing.recharge import CHARGES_PER_DAY_MAX
 from gateway.sandbox.card_events import signature
 from gateway.sandbox.cards import ASKS_BANK, PAYS, SLOW, CardFaults
-from gateway.services import card_payments, charges, ledger, payment_methods, recharge
+from gateway.services import card_payments, charges, ledger, looks, payment_methods, recharge
 from gateway.services.accounts import get_account
 from gateway.services.errors import Conflict, Invalid
 from gateway.services.till import Till
@@ -104,7 +104,7 @@ def later(stage: World, **passes: float) -> None:
     stage.work()
 
 
-def of(stage: World, scope: Scope) -> list[Charge]:
+def of(stage: World, scope: Scope) -> list[Any]:
     return [row for row in stage.rows(ChargeRow, scope) if row.account_id == scope.account_id]
 
 
@@ -695,3 +695,32 @@ def test_e3_settings_keep_their_row(stage: World) -> None:
             actor="Ann",
         )
     assert [error.path for error in refused.value.errors] == ["/maximum"]
+
+
+# Plans that are paid by card day by day.
+
+
+def test_s3_09_a_business_days_use_is_put_on_the_card_once_the_day_is_over(stage: World) -> None:
+    """Friday's calls and those of the weekend are two bills; a decline is tried again."""
+    friday = dt.datetime(2026, 8, 7, 16, 0, tzinfo=dt.UTC)
+    now = stage.carrier.clock.now()
+    assert now < friday, "the stage has lived too long: choose a later Friday"
+    stage.carrier.run_for((friday - now).total_seconds())
+    cora = stage.join("Cora", funds=0, plan="small_teams", document=ONE_PHONE, needs_card=False)
+    card(stage, cora.scope)
+    looks.drain(stage.units)
+    stage.work()
+    before = stage.balance(cora.scope)
+    spend(stage, cora.scope, "12.345678")
+    for _ in range(4):  # over the weekend: Friday is over, Saturday and Sunday are Monday's
+        later(stage, hours=12)
+        looks.drain(stage.units)
+        stage.work()
+    bills = [charge for charge in of(stage, cora.scope) if charge.purpose == "daily"]
+    assert [charge.state for charge in bills] == ["ok"]
+    assert 0 <= stage.balance(cora.scope) < 10_000 or stage.balance(cora.scope) >= before
+    assert taken(stage, cora.scope) == sum(one.net_micros + one.vat_micros for one in bills)
+    looks.drain(stage.units)
+    later(stage, hours=6)
+    assert len([one for one in of(stage, cora.scope) if one.purpose == "daily"]) == 1
+    stage.prove_ledger()
