@@ -151,7 +151,7 @@ class _Paper(FPDF):
             found = list(group)
             self.group(number or "Account", amount(sum(x["amount_micros"] for x in found)))
             rows = [_charge_cells(line) for line in found]
-            self.rows(head, rows, widths=(62, 36, 17, 26, 33), align=("L", "R", "R", "R", "R"))
+            self.rows(head, rows, widths=(70, 34, 15, 26, 29), align=("L", "R", "R", "R", "R"))
             self.ln(2.5)
 
     def credits(self) -> None:
