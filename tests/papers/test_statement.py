@@ -113,7 +113,7 @@ def test_it_says_why_so_much_is_owed(changes: dict[str, Any], words: str) -> Non
     "micros, text",
     [
         pytest.param(49_930_834, "49.930834", id="every micro"),
-        pytest.param(-1_234_500_000, "\N{MINUS SIGN}1,234.500000", id="a real minus, thousands apart"),
+        pytest.param(-1_234_500_000, "\N{MINUS SIGN}1,234.500000", id="a real minus"),
         pytest.param(0, "0.000000", id="zero"),
     ],
 )
