@@ -114,14 +114,17 @@ class StripeCards:
         customer = payer.customer_ref or self._make_customer(payer)
         params: dict[str, Any] = {
             "customer": customer,
-            "payment_method": method_ref,
             "payment_method_types": ["card"],
             "usage": "off_session",
-            "confirm": True,
         }
         with _asking():
             try:
                 intent = self._api.setup_intents.create(cast(Any, params), {"idempotency_key": key})
+                intent = self._api.setup_intents.confirm(
+                    intent.id,
+                    {"payment_method": method_ref},
+                    {"idempotency_key": f"{key}:confirm"},
+                )
             except (stripe.CardError, stripe.InvalidRequestError) as refusal:
                 return Declined(_code(refusal))
             if intent.status != "succeeded" or intent.payment_method is None:
@@ -158,8 +161,11 @@ class StripeCards:
             "customer": order.customer_ref,
             "payment_method": order.method_ref,
             "payment_method_types": ["card"],
-            "description": order.description[:DESCRIPTION_LENGTH_MAX],
-            "metadata": {"tenant": order.tenant_id.hex, "charge": order.id.hex},
+            "metadata": {
+                "tenant": order.tenant_id.hex,
+                "charge": order.id.hex,
+                "about": order.description[:DESCRIPTION_LENGTH_MAX],
+            },
             "confirm": True,
         }
         params |= {"return_url": order.return_url} if order.present else {"off_session": True}
@@ -211,7 +217,9 @@ class StripeCards:
     def _read(self, intent: stripe.PaymentIntent, order: ChargeOrder) -> ChargeAnswer:
         match intent.status:
             case "succeeded":
-                taken = from_minor(intent.amount_received, intent.currency.upper())
+                # Captured as it is charged, so what was received is the amount itself.
+                received = getattr(intent, "amount_received", intent.amount)
+                taken = from_minor(received, intent.currency.upper())
                 return Succeeded(intent.id, taken)
             case "requires_action":
                 url = _bank_page(intent)

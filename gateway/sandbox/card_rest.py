@@ -69,10 +69,15 @@ def session(session_id: str) -> Answer:
 
 
 @api.post("/setup_intents")
-def save_card() -> Answer:
-    form = request.form
+def open_setup() -> Answer:
+    return _once(lambda cards: cards.open_setup(request.form.get("customer", "")))
+
+
+@api.post("/setup_intents/<setup_id>/confirm")
+def confirm_setup(setup_id: str) -> Answer:
+    token = request.form.get("payment_method", "")
     return _once(
-        lambda cards: cards.save_card(form.get("customer", ""), form.get("payment_method", ""))
+        lambda cards: cards.confirm_setup(cards.get(cards.setups, setup_id, "setup_intent"), token)
     )
 
 
@@ -98,7 +103,7 @@ def pay() -> Answer:
             method=form.get("payment_method", ""),
             amount=int(form["amount"]),
             currency=form["currency"],
-            description=form.get("description", ""),
+            description=form.get("metadata[about]", ""),
             present=form.get("off_session") != "true",
             return_url=form.get("return_url", ""),
             metadata=_nested("metadata"),

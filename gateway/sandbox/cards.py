@@ -155,13 +155,20 @@ class CardNetwork:
         return session
 
     def save_card(self, customer: str, token: str) -> Document:
+        return self.confirm_setup(self.open_setup(customer), token)
+
+    def open_setup(self, customer: str) -> Document:
         self.get(self.customers, customer, "customer")
-        method = self._method(customer, token)
         setup = self._new(
-            "seti", "setup_intent", customer=customer, payment_method=method["id"],
-            status="succeeded", usage="off_session",
+            "seti", "setup_intent", customer=customer, payment_method=None,
+            status="requires_payment_method", usage="off_session",
         )  # fmt: skip
         return self._save("card_setup", self.setups, setup)
+
+    def confirm_setup(self, setup: Document, token: str) -> Document:
+        method = self._method(setup["customer"], token)
+        done = setup | {"payment_method": method["id"], "status": "succeeded"}
+        return self._save("card_setup", self.setups, done)
 
     def _method(self, customer: str, token: str) -> Document:
         if token in self.methods:
