@@ -13,6 +13,7 @@ from gateway.api import (  # noqa: F401  the nouns add their routes
     balance,
     calls,
     charges,
+    corrections,
     forwarding,
     ledger,
     messages,
@@ -23,10 +24,14 @@ from gateway.api import (  # noqa: F401  the nouns add their routes
     payment_methods,
     plan_changes,
     plans,
+    publications,
+    rates,
     recharge,
+    reconciliations,
     statements,
     tokens,
     topups,
+    what_if,
 )
 from gateway.api.routes import blueprint
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, cast
@@ -180,8 +181,5 @@ def _noun(rule: str) -> str:
 
 
 def _template(rule: str) -> str:
-    """Flask's "<uuid:id>" as OpenAPI's "{id}"."""
-    return "/".join(
-        "{" + part.strip("<>").rpartition(":")[2] + "}" if part.startswith("<") else part
-        for part in rule.split("/")
-    )
+    """Flask's "<uuid:id>.pdf" as OpenAPI's "{id}.pdf"."""
+    return re.sub(r"<(?:[^<>:]+:)?([^<>]+)>", r"{\1}", rule)

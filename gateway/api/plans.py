@@ -81,10 +81,10 @@ def publish_plan(staff: Principal, body: PlanIn) -> PlanOut:
         try:
             return plan_out(plans.publish_plan(uow, body.code, body.document, staff.name))
         except Invalid as refusal:
-            raise Invalid(_in_body(refusal.errors)) from None
+            raise Invalid(in_body(refusal.errors)) from None
 
 
-def _in_body(errors: tuple[FieldError, ...]) -> list[FieldError]:
+def in_body(errors: tuple[FieldError, ...]) -> list[FieldError]:
     """Paths in the document become paths in the body."""
     return [
         e if e.path == "/code" else FieldError(f"/document{e.path}", e.message, e.code)

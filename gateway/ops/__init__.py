@@ -10,13 +10,18 @@ from gateway.ops import (  # noqa: F401  the pages add their routes
     calls,
     charges,
     deeds,
+    drift,
     home,
     ledger,
     mails,
     money,
     plan_changes,
     plans,
+    publications,
+    rerating,
+    reversals,
     transfers,
+    what_if,
 )
 from gateway.ops.pages import blueprint
 

@@ -8,7 +8,7 @@ from flask import render_template, request, url_for
 
 from gateway import runtime
 from gateway.ops.pages import PAGE, account_of, blueprint
-from gateway.services import plans, statement
+from gateway.services import plans, reversals, statement
 
 KINDS = {
     "": (),
@@ -60,4 +60,7 @@ def account_posting(account_id: UUID, posting_id: str) -> str:
             line=line,
             version=version,
             explanation=statement.explain(uow, subject.scope, posting_id),
+            undone=reversals.reversal_of(uow, subject.scope, line),
+            reversible=line.kind in reversals.REVERSIBLE,
+            alike=reversals.look_alikes(uow, subject.scope, posting_id),
         )

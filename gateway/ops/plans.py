@@ -7,7 +7,7 @@ from flask import render_template, request
 from gateway import runtime
 from gateway.ops.accounts import as_lines, compare
 from gateway.ops.pages import blueprint
-from gateway.services import plans
+from gateway.services import plans, publications
 from gateway.services.errors import NotFound
 from gateway.services.plans import PlanVersion
 
@@ -20,6 +20,7 @@ def list_plans() -> str:
             section="plans",
             on_sale=plans.list_plans(uow),
             carrier=plans.carrier_tariff(uow.connection),
+            waiting=publications.waiting(uow),
         )
 
 

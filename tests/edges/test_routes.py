@@ -23,6 +23,7 @@ from gateway.services import (
     payment_methods,
     plan_changes,
     plans,
+    publications,
     statements,
     tokens,
     transfers,
@@ -127,6 +128,9 @@ class Walk:
                 now=uow.now,
             )
             plans.publish_plan(uow, "walk", WITH_PACKAGES, OLGA)
+            publication = publications.publish(
+                uow, "waits", WITH_PACKAGES, OLGA, from_at=uow.now + dt.timedelta(days=9)
+            )
             accounts.update_account(uow, scope, {"plan_code": "walk"}, OLGA)
             package = packages.buy(
                 uow, scope, "small", Purchaser("", "owner"), idempotency_key="sample"
@@ -170,6 +174,7 @@ class Walk:
             "posting_id": world.posting_id,
             "token_id": token.id,
             "deed_id": deed.id,
+            "publication_id": publication.id,
             "statement_id": statement_id,
             "transfer_id": transfer_id,
             "mail_id": mail_id,
