@@ -16,6 +16,7 @@ from gateway.commands.numbers import numbers
 from gateway.commands.operations import ops
 from gateway.commands.simulate import simulate
 from gateway.commands.tokens import token
+from gateway.commands.transfers import transfers
 
 REFUSED, WRONG = 1, 2
 
@@ -64,7 +65,19 @@ def _say(*lines: str) -> None:
         click.echo(f"ringledger: {line}", err=True)
 
 
-for command in (up, db, account, token, numbers, ops, simulate, ledger, settle, explain):
+for command in (
+    up,
+    db,
+    account,
+    token,
+    numbers,
+    ops,
+    simulate,
+    ledger,
+    settle,
+    explain,
+    transfers,
+):
     main.add_command(command)
 
 

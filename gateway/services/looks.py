@@ -8,6 +8,7 @@ second clock finds nothing left.
 from __future__ import annotations
 
 import datetime as dt
+import random
 import time
 from collections.abc import Callable
 
@@ -43,16 +44,20 @@ def drain(
     while True:
         with units.read() as uow:
             due = looks.due(uow.connection, now=uow.now, limit=ACCOUNTS_PER_LOOK)
+        random.shuffle(due)  # so that two workers rarely meet at an account
         for scope in due:
-            _look_or_log(units, scope)
-            looked += 1
+            looked += _look_or_log(units, scope)
             if clock() >= deadline:
                 return looked
         if len(due) < ACCOUNTS_PER_LOOK:
             return looked
 
 
-def _look_or_log(units: UnitsOfWork, scope: Scope) -> None:
+def _look_or_log(units: UnitsOfWork, scope: Scope) -> bool:
+    """False where another worker has been there in the meantime."""
+    with units.read() as uow:
+        if not looks.is_due(uow.connection, scope, now=uow.now):
+            return False
     try:
         look(units, scope)
     except Exception:
@@ -60,6 +65,7 @@ def _look_or_log(units: UnitsOfWork, scope: Scope) -> None:
         log.exception("calendar.failed", account_id=str(scope.account_id))
         with units.begin() as uow:
             looks.look_again(uow.connection, scope, uow.now + AFTER_FAILURE)
+    return True
 
 
 def look(units: UnitsOfWork, scope: Scope) -> None:

@@ -73,6 +73,15 @@ def due(connection: Connection, *, now: dt.datetime, limit: int) -> list[Scope]:
     return [Scope(row.tenant_id, row.id) for row in rows]
 
 
+def is_due(connection: Connection, scope: Scope, *, now: dt.datetime) -> bool:
+    found = connection.scalar(
+        select(AccountRow.look_at <= now).where(
+            AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id
+        )
+    )
+    return bool(found)
+
+
 def oldest_due_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
     return connection.scalar(
         select(AccountRow.look_at)
