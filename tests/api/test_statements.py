@@ -1,0 +1,105 @@
+"""Statements and warnings over the API; every answer is checked against the OpenAPI document."""
+
+import csv
+import datetime as dt
+import io
+from typing import Any
+
+import pytest
+
+from billing.money import parse_amount
+from gateway.services import statements
+from gateway.services.accounts import Account
+from gateway.uow import UnitsOfWork
+from tests.api.conftest import Program
+from tests.services.history import History, Target
+
+
+@pytest.fixture
+def issued(units: UnitsOfWork, acme: Account, fund: Any) -> dict[str, Any]:
+    """50.00 came in, a call of 83 s on both legs went out, and the month is over."""
+    fund(acme, "50.00")
+    history = History(units, acme)
+    now = units.clock()
+    history.call(history.number("+14155550100"), Target(talk=83), at=now)
+    later = UnitsOfWork(units.engine, lambda: now + dt.timedelta(days=32))
+    assert statements.issue_due(later, acme.scope) == 1
+    return {"acme": acme}
+
+
+def test_s5_16_a_statement_has_its_lines_with_rates(acmes: Program, issued: dict[str, Any]) -> None:
+    listed = acmes.get("/statements").json
+    assert listed is not None
+    (first,) = listed["items"]
+    assert (first["charges"], first["credits"], first["closing_balance"]) == (
+        "0.138332",
+        "50.00",
+        "49.861668",
+    )
+    assert (first["owed"], first["outstanding"], first["due_on"]) == ("0.00", "0.00", None)
+    detail = acmes.get(f"/statements/{first['id']}").json
+    assert detail is not None
+    assert {(line["number"], line["rate"], line["amount"]) for line in detail["charge_lines"]} == {
+        ("+14155550100", "0.0500", "0.069166")
+    }
+    assert [line["amount"] for line in detail["credit_lines"]] == ["50.00"]
+    assert detail["shares"] == []
+
+
+def test_its_files_are_the_pages_own(acmes: Program, issued: dict[str, Any]) -> None:
+    listed = acmes.get("/statements").json
+    assert listed is not None
+    path = f"/statements/{listed['items'][0]['id']}"
+    pdf = acmes.get(f"{path}.pdf")
+    assert pdf.mimetype == "application/pdf" and pdf.data.startswith(b"%PDF-1.7")
+    rows = list(csv.DictReader(io.StringIO(acmes.get(f"{path}.csv").text)))
+    assert sum(parse_amount(row["charge"]) for row in rows) == 138_332
+
+
+def test_h1_a_stranger_finds_none_of_it(
+    acmes: Program, cobalts: Program, issued: dict[str, Any]
+) -> None:
+    listed = acmes.get("/statements").json
+    assert listed is not None
+    for end in ("", ".pdf", ".csv"):
+        answer = cobalts.get(f"/statements/{listed['items'][0]['id']}{end}")
+        assert answer.status_code == 404
+    empty = cobalts.get("/statements").json
+    assert empty is not None and empty["items"] == []
+
+
+def test_c20_warnings_are_set_at_once_and_read_back(acmes: Program) -> None:
+    wanted = {
+        "balance": ["20.00", "5.00"],
+        "minutes": [100],
+        "days_left": [3],
+        "channels": ["email", "webhook"],
+        "webhook_url": "https://example.com/alerts",
+    }
+    answer = acmes.put("/alerts", wanted)
+    assert answer.status_code == 200 and answer.json is not None
+    assert {name: answer.json[name] for name in wanted} == wanted
+    assert len(answer.json["webhook_secret"]) == 48
+    assert acmes.get("/alerts").json == answer.json
+    again = acmes.put("/alerts", wanted).json
+    assert again is not None and again["webhook_secret"] == answer.json["webhook_secret"]
+    gone = acmes.put("/alerts", {}).json
+    assert gone is not None and gone["balance"] == [] and gone["webhook_secret"] == ""
+
+
+@pytest.mark.parametrize(
+    "body, path",
+    [
+        pytest.param({"balance": ["x"], "channels": ["email"]}, "/balance/0", id="no amount"),
+        pytest.param({"balance": ["5.00"]}, "/channels", id="C20 no way to be told"),
+        pytest.param({"channels": ["sms"]}, "/channels/0", id="C20 not offered"),
+        pytest.param({"webhook_url": "http://x.test"}, "/webhook_url", id="H not encrypted"),
+        pytest.param({"days_left": [-1], "channels": ["email"]}, "/days_left/0", id="below zero"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_its_field(
+    acmes: Program, body: dict[str, Any], path: str
+) -> None:
+    answer = acmes.put("/alerts", body)
+    assert answer.status_code == 422 and answer.json is not None
+    assert path in {error["path"] for error in answer.json["errors"]}
