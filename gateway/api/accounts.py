@@ -28,6 +28,9 @@ class AccountIn(Model):
     time_zone: str = Field("America/New_York", description="IANA name.")
     parent: UUID | None = Field(None, description="The agency that this account belongs to.")
     billing: Literal["own", "agency_shared"] = "own"
+    needs_card: bool = Field(
+        True, description="Where the plan is paid by card: service begins with the first one."
+    )
 
 
 class AccountChanges(Model):
@@ -94,6 +97,7 @@ def create_account(staff: Principal, body: AccountIn) -> AccountOut:
         time_zone=body.time_zone,
         parent_id=body.parent,
         billing=body.billing,
+        needs_card=body.needs_card,
     )
     with runtime.current().units.begin() as uow:
         return account_out(accounts.create_account(uow, new, staff.name))

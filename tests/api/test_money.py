@@ -115,13 +115,6 @@ def test_a_key_that_is_none_is_refused(
     assert answer.json["code"] == "idempotency_key_invalid"
 
 
-def test_cards_are_refused_in_words_until_they_arrive(acmes: Program) -> None:
-    answer = acmes.post("/top-ups", {"amount": "50.00", "method": "card"})
-    assert answer.status_code == 422 and answer.json is not None
-    (error,) = answer.json["errors"]
-    assert error["path"] == "/method" and "manual" in error["message"]
-
-
 def test_a_customer_does_not_top_up_by_hand(acmes: Program) -> None:
     assert acmes.post("/top-ups", PAY).status_code == 403
     balance = acmes.get("/balance").json
