@@ -18,6 +18,7 @@ from gateway.web import (
     overview,
     packages,
     plan,
+    rates,
     statements,
     tokens,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "overview",
     "packages",
     "plan",
+    "rates",
     "statements",
     "tokens",
 ]

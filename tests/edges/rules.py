@@ -89,6 +89,7 @@ RULES = {
     "web.stop_package": "owner",
     "web.renew_package": "owner",
     "web.plan": "member",
+    "web.rates": "member",
     "web.request_plan": "owner",
     "web.withdraw_plan": "owner",
     "web.cancel_access": "owner",

@@ -1,0 +1,98 @@
+"""S5-06: the customers' price list is made from the plan that bills them: every row is billed."""
+
+import re
+from html import unescape
+
+import pytest
+
+from billing.catalogue import CARRIER_COST, load_catalogue
+from billing.messages import MessageStatus, MessageUsage, rate_message
+from billing.metering import LegStatus, LegUsage
+from billing.rate_page import RateRow, rate_page
+from billing.rating import rate_leg
+from billing.tariffs import Plan, parse_plan
+from tests.web.conftest import Browser, World
+
+MINUTE = 60
+PLANS = sorted(load_catalogue().keys() - {CARRIER_COST})
+
+
+def billed(row: RateRow, plan: Plan) -> int | None:
+    """What the engine takes for one unit of a row; None for what is no usage."""
+    tariff = plan.tariff
+    seconds = MINUTE + tariff.free_until_seconds * (tariff.threshold_mode == "excess_only")
+    if row.section == "inbound":
+        (key,) = (k for k, rate in tariff.inbound.items() if rate.label == row.label)
+        usage = LegUsage(
+            kind="inbound",
+            status=LegStatus.COMPLETED,
+            talk_seconds=seconds,
+            bridged_seconds=seconds,
+            number_country=key[0],
+            number_type=key[1],
+        )
+        return rate_leg(usage, tariff).charge_micros - tariff.connect_fee_micros
+    if row.section == "outbound" and row.prefixes:
+        charges = {
+            rate_leg(
+                LegUsage(
+                    kind="forwarded",
+                    status=LegStatus.COMPLETED,
+                    talk_seconds=seconds,
+                    target_kind="number",
+                    target_address=f"+{prefix}",
+                ),
+                tariff,
+            ).charge_micros
+            - tariff.connect_fee_micros
+            for prefix in row.prefixes
+        }
+        assert len(charges) == 1, "prefixes on one row cost the same"
+        return charges.pop()
+    if row.section == "messages" and tariff.sms is not None:
+        outbound = bool(row.prefixes)
+        usages = [
+            MessageUsage(
+                direction="outbound" if outbound else "inbound",
+                status=MessageStatus.DELIVERED if outbound else MessageStatus.RECEIVED,
+                segments=1,
+                to=f"+{prefix}" if prefix else "",
+            )
+            for prefix in (row.prefixes or ("",))
+        ]
+        prices = {
+            getattr(rate_message(usage, tariff.sms), "charge_micros", None) for usage in usages
+        }
+        assert len(prices) == 1
+        return prices.pop()
+    return None
+
+
+@pytest.mark.parametrize("code", PLANS)
+def test_s5_06_every_row_of_usage_costs_what_it_says(code: str) -> None:
+    plan = parse_plan(load_catalogue()[code])
+    if not plan.tariff.billable_legs.forwarded:
+        rows = [row for row in rate_page(plan) if row.section != "outbound"]
+    else:
+        rows = list(rate_page(plan))
+    checked = 0
+    for row in rows:
+        charge = billed(row, plan)
+        if charge is None:
+            continue
+        checked += 1
+        assert charge == row.price_micros, f"{row.section}: {row.label}"
+    assert checked, "a plan has prices"
+
+
+def test_s5_06_the_page_shows_each_row_of_the_version_in_force(world: World, acme: Browser) -> None:
+    page = unescape(acme.page("/billing/rates"))
+    plan = parse_plan(load_catalogue()["payg"])
+    for row in rate_page(plan):
+        assert row.label in page
+        for prefix in row.prefixes:
+            assert f"+{prefix}" in page
+    shown = re.findall(r'data-label="Price" class="number">([^<]+)<', page)
+    assert len(shown) == len(rate_page(plan))
+    assert "PAYG, version 1" in page
+    assert 'href="/billing/rates"' in acme.page("/billing")
