@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gateway.commands.accounts import account
+from gateway.commands.corrections import re_rate, reconcile, reverse
 from gateway.commands.database import db, up
 from gateway.commands.ledger import explain, ledger, settle
 from gateway.commands.numbers import numbers
@@ -17,6 +18,7 @@ from gateway.commands.operations import ops
 from gateway.commands.simulate import simulate
 from gateway.commands.tokens import token
 from gateway.commands.transfers import transfers
+from gateway.commands.what_if import what_if
 
 REFUSED, WRONG = 1, 2
 
@@ -77,8 +79,11 @@ for command in (
     settle,
     explain,
     transfers,
+    what_if,
 ):
     main.add_command(command)
+for correction in (reverse, re_rate, reconcile):
+    ops.add_command(correction)
 
 
 if __name__ == "__main__":
