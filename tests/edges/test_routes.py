@@ -385,5 +385,11 @@ def _sent_to_log_in(answer: TestResponse) -> bool:
 
 def _gone_after_the_first(line: str) -> bool:
     """Deeds that can be done once only: the second asker finds it done."""
-    once = ("revoke", "/ops/deeds/", "/ops/tokens/", "DELETE /api/v1/plan-change:")
+    once = (
+        "revoke",
+        "/ops/deeds/",
+        "/ops/tokens/",
+        "DELETE /api/v1/plan-change:",
+        "DELETE /api/v1/payment-methods/",  # the page of the owner removed it before
+    )
     return any(words in line for words in once)
