@@ -1,4 +1,3 @@
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any

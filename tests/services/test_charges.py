@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-
 from direct_cards import DirectCards, direct_network
 
 from billing.money import parse_amount
