@@ -7,174 +7,38 @@ makes them through the same webhooks as real ones.
 
 import secrets
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import requests
 
-from billing.money import MICROS
 from gateway import bootstrap
 from gateway.config import Settings
+from gateway.demo_cast import CAST, DemoAccount, DemoNumber
 from gateway.embedded.process import CannotStart
 from gateway.providers.telephony import ProviderError
 from gateway.runtime import Runtime
-from gateway.services import accounts, forwarding, ledger, logins, numbers, plans
+from gateway.services import (
+    accounts,
+    forwarding,
+    ledger,
+    logins,
+    numbers,
+    payment_methods,
+    plans,
+    recharge,
+)
 from gateway.services.accounts import Account, NewAccount
 from gateway.services.numbers import Number
+from gateway.services.payment_methods import CardsUnreachable
 from gateway.store import numbers as number_store
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
 
 ACTOR = "demo"
+CARD = "pm_card_visa"
 OLGA = "olga@ringledger.example"
 CARRIER_WAIT_SECONDS = 20.0
-OFFICE, MOBILE, WEST, EAST = "+14155550101", "+14155550102", "+13105550103", "+12125550104"
-WORKSHOP = "+13125550105"
-
-
-def _ring(*addresses: str, pattern: str = "simultaneous", **more: Any) -> dict[str, Any]:
-    targets = [{"type": "number", "address": address} for address in addresses]
-    return {"pattern": pattern, "targets": targets, **more}
-
-
-def _voicemail(words: str) -> dict[str, Any]:
-    return {"pattern": "voicemail", "say": words}
-
-
-@dataclass(frozen=True, slots=True)
-class DemoNumber:
-    key: str
-    number_type: str
-    area_code: str
-    label: str
-    source: str
-    plan: dict[str, Any]
-    texts_to: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DemoAccount:
-    name: str
-    email: str
-    person: str
-    plan_code: str
-    funds_micros: int
-    low_balance_micros: int
-    time_zone: str
-    about: str
-    numbers: tuple[DemoNumber, ...]
-
-
-FRONT_DESK = DemoNumber(
-    key="demo-front-desk",
-    number_type="local",
-    area_code="415",
-    label="Front desk",
-    source="Google Ads",
-    plan=_ring(
-        OFFICE,
-        MOBILE,
-        otherwise=_voicemail("You have reached Acme. Please leave a message after the tone."),
-    ),
-    texts_to="ann@acme.example",
-)
-NEW_YORK = DemoNumber(
-    key="demo-new-york",
-    number_type="local",
-    area_code="212",
-    label="New York campaign",
-    source="Radio",
-    plan={
-        "pattern": "hours",
-        "time_zone": "America/New_York",
-        "open": [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "08:00", "to": "18:00"}],
-        "holidays": "US-NY",
-        "then": _ring(
-            EAST, OFFICE, pattern="sequential", otherwise=_voicemail("All lines are busy.")
-        ),
-        "otherwise": _voicemail("Our office is closed. Please leave a message."),
-    },
-)
-HOTLINE = DemoNumber(
-    key="demo-hotline",
-    number_type="toll-free",
-    area_code="",
-    label="National hotline",
-    source="TV",
-    plan={
-        "pattern": "geographic",
-        "rules": [
-            {"states": ["CA", "NV", "OR", "WA"], "then": _ring(WEST, OFFICE)},
-            {"countries": ["CA"], "then": _ring(MOBILE)},
-        ],
-        "otherwise": {
-            "pattern": "nearest",
-            "offices": [
-                {"postal_code": "94105", "country": "US", "then": _ring(OFFICE)},
-                {"postal_code": "10001", "country": "US", "then": _ring(EAST)},
-            ],
-            "otherwise": _ring(OFFICE, otherwise=_voicemail("Please leave a message.")),
-        },
-    },
-)
-LAS_VEGAS = DemoNumber(
-    key="demo-las-vegas",
-    number_type="local",
-    area_code="702",
-    label="Las Vegas",
-    source="Billboards",
-    plan={
-        "pattern": "say",
-        "text": "Thank you for calling Acme.",
-        "then": {
-            "pattern": "sequential",
-            "targets": [
-                {
-                    "type": "number",
-                    "address": MOBILE,
-                    "ring_seconds": 15,
-                    "whisper": "A call from the Las Vegas billboard.",
-                    "confirm": True,
-                },
-                {"type": "number", "address": WEST, "ring_seconds": 20},
-            ],
-            "otherwise": _voicemail("Please leave a message."),
-        },
-    },
-)
-SHOP = DemoNumber(
-    key="demo-workshop",
-    number_type="local",
-    area_code="312",
-    label="Workshop",
-    source="Flyers",
-    plan=_ring(WORKSHOP, otherwise=_voicemail("Bolt here, please leave a message.")),
-)
-CAST = (
-    DemoAccount(
-        name="Acme",
-        email="ann@acme.example",
-        person="Ann",
-        plan_code="payg",
-        funds_micros=250 * MICROS,
-        low_balance_micros=20 * MICROS,
-        time_zone="America/Los_Angeles",
-        about="a business with money on its account",
-        numbers=(FRONT_DESK, NEW_YORK, HOTLINE, LAS_VEGAS),
-    ),
-    DemoAccount(
-        name="Bolt",
-        email="bob@bolt.example",
-        person="Bob",
-        plan_code="payg_cut",
-        funds_micros=4 * MICROS,
-        low_balance_micros=2 * MICROS,
-        time_zone="America/Chicago",
-        about="nearly empty: its number falls silent soon, until a top-up",
-        numbers=(SHOP,),
-    ),
-)
 
 
 def seed(settings: Settings) -> tuple[str, ...]:
@@ -212,8 +76,43 @@ def _account(runtime: Runtime, one: DemoAccount, password: str) -> None:
             actor=ACTOR,
             idempotency_key="demo-funds",
         )
+    _card(runtime, scope)
     for wanted in one.numbers:
         _number(runtime, scope, wanted)
+
+
+def _card(runtime: Runtime, scope: Scope) -> None:
+    """A sandbox card that pays, where there is none; and the recharge of plans that have it."""
+    if runtime.till is None or runtime.till.name != "sandbox":
+        return
+    with runtime.units.read() as uow:
+        kept = payment_methods.listed(uow, scope)
+        chosen = recharge.get(uow, scope)
+    try:
+        if not kept:
+            payment_methods.attach(
+                runtime.units,
+                runtime.till,
+                scope,
+                token=CARD,
+                actor=ACTOR,
+                idempotency_key="demo-card",
+            )
+    except CardsUnreachable:
+        return  # another carrier's sandbox has no card network; the next start tries again
+    if chosen.settings.terms.allowed and not chosen.chosen:
+        with runtime.units.begin() as uow:
+            recharge.choose(
+                uow,
+                scope,
+                on=True,
+                minimum_micros=chosen.settings.minimum_micros,
+                maximum_micros=chosen.settings.maximum_micros,
+                daily_cap_micros=None,
+                monthly_cap_micros=None,
+                cooldown_seconds=0,
+                actor=ACTOR,
+            )
 
 
 def _open(uow: UnitOfWork, one: DemoAccount) -> Account:
@@ -224,6 +123,7 @@ def _open(uow: UnitOfWork, one: DemoAccount) -> Account:
             billing_email=one.email,
             plan_code=one.plan_code,
             time_zone=one.time_zone,
+            needs_card=False,  # nobody of the demo has one to show at the door
         ),
         ACTOR,
     )

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from gateway.config import Settings, load_settings
-from gateway.demo import MOBILE, OFFICE
+from gateway.demo_cast import MOBILE, OFFICE
 from gateway.services import ledger
 
 REPOSITORY = Path(__file__).resolve().parents[2]
