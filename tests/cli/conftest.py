@@ -74,6 +74,7 @@ def environ(settings: Settings, sandbox_url: str, gateway_url: str) -> dict[str,
         "TWILIO_ACCOUNT_SID": "",
         "TWILIO_AUTH_TOKEN": "",
         "TWILIO_API_URL": sandbox_url,
+        "SANDBOX_PORT": sandbox_url.rpartition(":")[2],
         "LOG_LEVEL": "WARNING",
     }
 
