@@ -103,8 +103,8 @@ def test_a_statement_line_leads_to_its_reason_and_to_its_call(world: Any, acme: 
 @pytest.mark.parametrize(
     "kind, words, other",
     [
-        ("usage", "Inbound leg", "first month"),
-        ("rental", "first month", "Inbound leg"),
+        ("usage", "Inbound leg", "Rent of"),
+        ("rental", "Rent of", "Inbound leg"),
         ("topup", "test money", "Inbound leg"),
     ],
 )
