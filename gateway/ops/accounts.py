@@ -14,6 +14,7 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from gateway import runtime
+from gateway.ops import periods
 from gateway.ops.pages import PAGE, account_of, blueprint, staff
 from gateway.services import (
     accounts,
@@ -22,10 +23,12 @@ from gateway.services import (
     numbers,
     overview,
     pages,
+    plan_changes,
     plans,
     statement,
     tokens,
 )
+from gateway.services.errors import Conflict, Invalid
 
 ACCOUNTS = 25
 LINES_SHOWN = 10
@@ -120,12 +123,24 @@ def house_audit() -> str:
 
 @blueprint.post("/accounts/<uuid:account_id>/plan")
 def change_plan(account_id: UUID) -> str | Response:
-    """Two steps: what would change, line by line; then the change."""
+    """Two steps: what would change, line by line; then the change, at once or from a day on."""
     code = request.form.get("plan", "")
+    on = request.form.get("on", "")
     with runtime.current().units.begin() as uow:
         subject = account_of(uow, account_id)
         wanted = plans.get_plan(uow, code)
-        if request.form.get("confirmed") == wanted.id.hex:
+        confirmed = request.form.get("confirmed") == wanted.id.hex
+        if confirmed and on:
+            try:
+                at = periods.instant(periods.day(on, "/on"))
+                change = plan_changes.request(uow, subject.scope, code, staff().name)
+                plan_changes.schedule(uow, subject.scope, change.id, at, staff().name)
+            except (Conflict, Invalid) as refusal:
+                flash(refusal.words, "error")
+            else:
+                flash(_("The plan changes on %(day)s.") % {"day": on})
+            return redirect(url_for("ops.account", account_id=account_id))
+        if confirmed:
             moved = accounts.update_account(uow, subject.scope, {"plan_code": code}, staff().name)
             flash(
                 _("%(name)s is on %(plan)s, version %(version)s.")

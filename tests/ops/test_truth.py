@@ -12,6 +12,7 @@ from billing.catalogue import load_catalogue
 from gateway.services import (
     accounts,
     audit,
+    plan_changes,
     plans,
     publications,
     reconciling,
@@ -241,3 +242,21 @@ def test_margins_show_who_loses_money_and_on_which_legs(world: World, olga: Brow
     settlement.drain(world.units)
     page = olga.page(f"/ops/accounts/{world.acme.id}/losing-legs")
     assert "$0.014" in page, "five seconds cost a started minute"
+
+
+def test_s3_03_staff_moves_an_account_from_a_day_on(world: World, olga: Browser) -> None:
+    path = f"/ops/accounts/{world.acme.id}/plan"
+    with world.units.read() as uow:
+        wanted = plans.get_plan(uow, "prepaid_minute")
+    fields = {"plan": "prepaid_minute", "confirmed": wanted.id.hex, "on": "2026-04-01"}
+    assert send(olga, path, fields).status_code == 302
+    with world.units.read() as uow:
+        change = plan_changes.open_change(uow, world.acme.scope)
+        assert accounts.get_account(uow, world.acme.scope).plan_code == "payg", "not before"
+    assert change is not None and change.plan_version_id == wanted.id
+    assert (change.state, change.effective_at) == (
+        "scheduled",
+        dt.datetime(2026, 4, 1, tzinfo=dt.UTC),
+    )
+    send(olga, path, fields | {"on": "soon"})
+    assert "write a day" in olga.page(f"/ops/accounts/{world.acme.id}")
