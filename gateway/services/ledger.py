@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection
 
 from billing import lifecycle
+from billing.credits import Payment, vat_posting
 from billing.ledger import (
     ChainReport,
     Posting,
@@ -202,8 +203,11 @@ def top_up(
     reason: str,
     actor: str,
     idempotency_key: str,
+    payment: Payment | None = None,
 ) -> TopUp:
-    """Credit an account; the same key a second time answers the first credit."""
+    """Credit an account; the same key a second time answers the first credit. `payment` says what
+    tax came in beside the amount, which is its net part."""
+    assert payment is None or payment.net_micros == amount_micros, "the wallet gets the net part"
     _check_amount(amount_micros, positive=True)
     if not reason.strip():
         raise Invalid.at("/reason", "Say why: the reason stands on the customer's statement.")
@@ -238,7 +242,18 @@ def top_up(
                 reason=reason.strip(),
             )
         )
-        credit_receipts.announce(uow, scope, posting, None)
+        if payment is not None and payment.vat_micros:
+            opened.post(
+                lambda _balance: vat_posting(
+                    top_up_id,
+                    amount=payment.vat_micros,
+                    unit=opened.currency,
+                    at=uow.now,
+                    account_id=scope.account_id,
+                    note=payment.note,
+                )
+            )
+        credit_receipts.announce(uow, scope, posting, payment)
     audit.note(
         uow,
         scope,

@@ -92,7 +92,7 @@ class PostingRow(Base):
             "tenant_id",
             "account_id",
             "seq",
-            postgresql_where="kind in ('topup','adjustment','reversal')",
+            postgresql_where="kind in ('topup','adjustment','reversal','vat')",
         ),
     )
 

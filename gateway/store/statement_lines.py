@@ -65,7 +65,7 @@ with lines as (
   union all
   select * from posting
    where tenant_id = :tenant_id and account_id = :account_id
-     and kind in ('topup','adjustment','reversal') and balance_after_micros is null
+     and kind in ('vat','reversal') and balance_after_micros is null
      and seq > :after and seq <= :last
 )
 select p.key, p.kind, p.debit, p.credit, p.amount_micros, p.at, p.unit, p.description,

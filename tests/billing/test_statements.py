@@ -73,7 +73,7 @@ def topup(n: int, amount: int, before: int) -> Posting:
 def tax(amount: int) -> Posting:
     return Posting(
         key="vat:1",
-        kind=PostingKind.TOPUP,
+        kind=PostingKind.VAT,
         debit=AccountKind.CASH,
         credit=AccountKind.TAX,
         amount=amount,

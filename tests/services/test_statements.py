@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from billing.credits import Payment
 from billing.money import parse_amount
-from gateway.services import accounts, looks, spreadsheet, statement, statements
+from gateway.services import accounts, ledger, looks, spreadsheet, statement, statements
 from gateway.services.accounts import Account
 from gateway.uow import UnitsOfWork
 from tests.services.conftest import OLGA
@@ -204,6 +205,29 @@ def test_the_pdf_is_kept_as_it_was_first_made(
     renamed = settings.model_copy(update={"seller_name": "Another"})
     assert statements.pdf(calendar.units, account.scope, view.id, renamed) == first
     assert first.startswith(b"%PDF-1.7") and b"pdfaid:part" in first
+
+
+def test_s5_19_the_tax_that_came_with_a_payment_is_on_the_statement_of_its_month(
+    calendar: Calendar, march: tuple[Account, History, Any]
+) -> None:
+    account, _, _ = march
+    with calendar.units.begin() as uow:
+        ledger.top_up(
+            uow,
+            account.scope,
+            amount_micros=20_000_000,
+            method="transfer",
+            reason="with tax",
+            actor=OLGA,
+            idempotency_key="taxed",
+            payment=Payment(20_000_000, 3_800_000, 1900, "VAT 19 % (DE)."),
+        )
+    calendar.at(2026, 4, 1, 1)
+    statements.issue_due(calendar.units, account.scope)
+    (view,) = issued(calendar, account)
+    assert view.stored.vat_micros == view.document["vat_micros"] == 3_800_000
+    assert view.stored.credits_micros == 70_000_000, "the tax never was in the balance"
+    assert view.stored.closing_micros == 69_861_668
 
 
 def test_two_clocks_that_meet_issue_one_statement(
