@@ -27,7 +27,7 @@ __all__ = [
 
 
 def bucket_account(kind: BucketKind, bucket_id: UUID) -> str:
-    """The ledger account that holds a bucket: "package:<hex>" or "pool:<hex>"."""
+    """The ledger account that holds a bucket: "package:<hex>", "pool:<hex>", "bundle:<hex>"."""
     return f"{kind}:{bucket_id.hex}"
 
 
@@ -67,9 +67,16 @@ def package_price_posting(
 
 
 def issue_posting(
-    bucket: Bucket, *, seconds: int, at: datetime, plan_version_id: UUID, description: str
+    bucket: Bucket,
+    *,
+    seconds: int,
+    at: datetime,
+    plan_version_id: UUID,
+    description: str,
+    actor: str | None = None,
 ) -> Posting:
-    """A period begins: its seconds are there, all at once and only once."""
+    """A period begins, or minutes were bought: their seconds are there, all at once and only
+    once."""
     return Posting(
         key=f"issue:{bucket.id}",
         kind=PostingKind.ISSUE,
@@ -82,6 +89,7 @@ def issue_posting(
         description=description,
         balance_after=bucket.remaining_seconds + seconds,
         plan_version_id=plan_version_id,
+        actor=actor,
     )
 
 

@@ -17,7 +17,7 @@ from billing.regions import RegionSet
 from billing.tariffs import OverrunPrice
 from billing.terms import Scope
 
-BucketKind = Literal["package", "pool"]
+BucketKind = Literal["package", "pool", "bundle"]
 
 _ONE_SECOND = timedelta(seconds=1)
 

@@ -9,40 +9,44 @@ from billing.calendar import Period
 from billing.lifecycle import Allowed, RefusalReason, Refused
 from billing.packages import Bucket
 from billing.tariffs import Plan
-from billing.terms import SECONDS_PER_MINUTE, Bundle, Pool, Share, Terms
+from billing.terms import SECONDS_PER_MINUTE, Pool, Share, Terms
 
 
 @dataclass(frozen=True, slots=True)
 class PoolFigures:
     """Time allocated, used and remaining in a cycle, in seconds (S4-03).
 
-    What was used beyond the allocation is the overrun; remaining never shows below zero.
+    What a call used beyond all that was left is the overrun: it takes nothing from minutes that
+    are bought later, and remaining never shows below zero.
     """
 
     allocated_seconds: int
-    used_seconds: int
+    remaining_seconds: int
+    overrun_seconds: int
     cycle_starts_on: date
     cycle_ends_on: date
 
     @property
-    def remaining_seconds(self) -> int:
-        return max(0, self.allocated_seconds - self.used_seconds)
-
-    @property
-    def overrun_seconds(self) -> int:
-        return max(0, self.used_seconds - self.allocated_seconds)
+    def used_seconds(self) -> int:
+        return self.allocated_seconds - self.remaining_seconds + self.overrun_seconds
 
 
 def pool_figures(
-    allocated_seconds: int, remaining_balance_seconds: int, cycle: Period
+    allocated_seconds: int, balances_seconds: Sequence[int], cycle: Period
 ) -> PoolFigures:
-    """Figures from the ledger alone: what was issued, and how the account stands now."""
+    """Figures from the ledger alone: what was issued, and how each bucket stands now."""
     return PoolFigures(
         allocated_seconds,
-        allocated_seconds - remaining_balance_seconds,
+        left_seconds(balances_seconds),
+        -sum(balance for balance in balances_seconds if balance < 0),
         cycle.starts_on,
         cycle.ends_on,
     )
+
+
+def left_seconds(balances_seconds: Sequence[int]) -> int:
+    """What buckets still give: one that is overdrawn takes nothing from the others."""
+    return sum(balance for balance in balances_seconds if balance > 0)
 
 
 def pool_bucket_id(subscription_id: UUID, cycle: int, grant: int = 0) -> UUID:
@@ -105,26 +109,3 @@ def may_start_on_pool(
         return Allowed()
     words = "The minutes of this cycle are used up: upgrade the plan to take calls again."
     return Refused(RefusalReason.MINUTES_EXHAUSTED, words)
-
-
-def may_buy_bundle(terms: Terms, minutes: int) -> Bundle | Refused:
-    """Single minutes are sold only in the sizes that the plan lists (S4-11)."""
-    for bundle in terms.topup.bundles:
-        if bundle.minutes == minutes:
-            return bundle
-    sold = ", ".join(str(bundle.minutes) for bundle in terms.topup.bundles)
-    words = (
-        f"The plan sells bundles of {sold} minutes."
-        if sold
-        else "The plan sells no single minutes: upgrade it instead."
-    )
-    return Refused(RefusalReason.NOT_FOR_SALE, words)
-
-
-def may_top_up(terms: Terms, *, by_card: bool) -> Allowed | Refused:
-    """Whether money may be added at all, and in this way (C6)."""
-    if terms.topup.card if by_card else terms.topup.manual:
-        return Allowed()
-    way = "by card" if by_card else "by hand"
-    words = f"The plan takes no top-up {way}: ask support, or upgrade the plan."
-    return Refused(RefusalReason.NOT_FOR_SALE, words)

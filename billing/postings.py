@@ -18,11 +18,13 @@ SECONDS = "SECONDS"
 
 
 class AccountKind(StrEnum):
-    """`wallet`, `package` and `pool` have an owner; the others are the tenant's house accounts."""
+    """`wallet`, `package`, `pool` and `bundle` have an owner; the others are the house's own, one
+    of each in a tenant."""
 
     WALLET = "wallet"
     PACKAGE = "package"
     POOL = "pool"
+    BUNDLE = "bundle"
     REVENUE = "revenue"
     CARRIER_COST = "carrier_cost"
     CARRIER_PAYABLE = "carrier_payable"

@@ -116,14 +116,14 @@ class PurchaseRefused:
 
 
 def may_buy(
-    offer: PackageOffer, balance_micros: int, credit_limit_micros: int, currency: str
+    what: str, price_micros: int, balance_micros: int, credit_limit_micros: int, currency: str
 ) -> PurchaseRefused | None:
     """None where the balance, credit included, covers the price; to be asked under the lock."""
-    missing = offer.price_micros - balance_micros - credit_limit_micros
+    missing = price_micros - balance_micros - credit_limit_micros
     if missing <= 0:
         return None
     words = (
-        f"The package costs {format_amount(offer.price_micros)} {currency}; "
+        f"{what} costs {format_amount(price_micros)} {currency}; "
         f"top up {format_amount(missing)} {currency} first. Minutes are not refundable."
     )
     return PurchaseRefused(PurchaseRefusal.BALANCE_TOO_LOW, words)

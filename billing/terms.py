@@ -104,10 +104,18 @@ class Recharge:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Single minutes for sale, where a plan sells any (S4-11)."""
+    """Single minutes for sale, where a plan sells any (S4-11).
+
+    `valid_days` None: they last to the end of the billing cycle.
+    """
 
     minutes: int
     price_micros: int
+    valid_days: int | None = None
+
+    @property
+    def size_seconds(self) -> int:
+        return self.minutes * SECONDS_PER_MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +232,9 @@ class Terms:
         if self.pool is None and self.included.minutes:
             return Pool(self.included.minutes, self.included.scope)
         return self.pool
+
+    def find_bundle(self, minutes: int) -> Bundle | None:
+        return next((one for one in self.topup.bundles if one.minutes == minutes), None)
 
     def find_package(self, code: str) -> PackageOffer | None:
         return next((offer for offer in self.packages if offer.code == code), None)

@@ -42,6 +42,7 @@ _SIZES_RANGE = range(1, 10_000_001)
 _COUNT_RANGE = range(1, 100_001)
 CONCURRENT_RANGE = range(1, 10_001)
 _DAYS_RANGE = range(366)
+_VALID_RANGE = range(1, 366)
 _ANCHOR_RANGE = range(1, 32)
 _COOLDOWN_RANGE = range(86_401)
 _PRIORITY_RANGE = range(1_001)
@@ -236,16 +237,26 @@ def _topup(reader: ObjectReader) -> TopUps:
     topup = TopUps(
         manual=reader.flag("manual", default=True),
         card=reader.flag("card", default=True),
-        bundles=tuple(map(_bundle, reader.objects("bundles"))),
+        bundles=_bundles(reader),
     )
     reader.finish()
     return topup
 
 
-def _bundle(reader: ObjectReader) -> Bundle:
-    bundle = Bundle(reader.integer("minutes", within=_SIZES_RANGE), reader.amount("price"))
-    reader.finish()
-    return bundle
+def _bundles(parent: ObjectReader) -> tuple[Bundle, ...]:
+    """Each size once: a customer chooses by it."""
+    bundles: dict[int, Bundle] = {}
+    for reader in parent.objects("bundles"):
+        bundle = Bundle(
+            minutes=reader.integer("minutes", within=_SIZES_RANGE),
+            price_micros=reader.amount("price"),
+            valid_days=reader.optional_integer("valid_days", within=_VALID_RANGE),
+        )
+        if bundle.minutes in bundles:
+            reader.complain("minutes", f"{bundle.minutes} are sold twice: keep one")
+        bundles[bundle.minutes] = bundle
+        reader.finish()
+    return tuple(bundles.values())
 
 
 def _upgrade(reader: ObjectReader) -> Upgrade:

@@ -58,7 +58,11 @@ _PACKAGE = schema_object(
     required=("code", "number_type", "minutes", "price"),
     description="Minutes by the month, paid in advance; the lower priority is drawn first.",
 )
-_BUNDLE = schema_object({"minutes": _SIZE, "price": AMOUNT}, required=("minutes", "price"))
+_BUNDLE = schema_object(
+    {"minutes": _SIZE, "price": AMOUNT, "valid_days": whole(1, 365)},
+    required=("minutes", "price"),
+    description="Single minutes; without valid_days they last to the end of the billing cycle.",
+)
 _NOTICE = schema_object({"day": _DAYS, "channels": _CHANNELS}, required=("day",))
 
 TERMS_PROPERTIES: dict[str, Any] = {
@@ -94,7 +98,8 @@ TERMS_PROPERTIES: dict[str, Any] = {
         }
     ),
     "topup": schema_object(
-        {"manual": _FLAG, "card": _FLAG, "bundles": {"type": "array", "items": _BUNDLE}}
+        {"manual": _FLAG, "card": _FLAG, "bundles": {"type": "array", "items": _BUNDLE}},
+        description="How money may come in: by hand (staff), by card, and minutes by the bundle.",
     ),
     "settlement": _one_of(Settlement),
     "settlement_minimum": AMOUNT,

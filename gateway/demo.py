@@ -7,11 +7,13 @@ makes them through the same webhooks as real ones.
 
 import secrets
 import time
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import requests
 
+from billing.lifecycle import Allowed
 from gateway import bootstrap
 from gateway.config import Settings
 from gateway.demo_cast import CAST, DemoAccount, DemoNumber
@@ -67,15 +69,6 @@ def _account(runtime: Runtime, one: DemoAccount, password: str) -> None:
         scope = login.scope if login else _open(uow, one).scope
         assert scope is not None
         _login(uow, scope, one.email, one.person, password, "owner")
-        ledger.top_up(
-            uow,
-            scope,
-            amount_micros=one.funds_micros,
-            method="manual",
-            reason="Demo money",
-            actor=ACTOR,
-            idempotency_key="demo-funds",
-        )
     _card(runtime, scope)
     for wanted in one.numbers:
         _number(runtime, scope, wanted)
@@ -127,8 +120,23 @@ def _open(uow: UnitOfWork, one: DemoAccount) -> Account:
         ),
         ACTOR,
     )
+    _fund(uow, account, one.funds_micros)
     changes = {"low_balance_micros": one.low_balance_micros}
     return accounts.update_account(uow, account.scope, changes, ACTOR)
+
+
+def _fund(uow: UnitOfWork, account: Account, micros: int) -> None:
+    """As staff would: by a top-up, or by a correction where the plan takes none by hand."""
+    allowed = isinstance(ledger.top_up_by_hand(uow, account.plan_version_id), Allowed)
+    give = partial(ledger.top_up, method="manual") if allowed else ledger.adjust
+    give(
+        uow,
+        account.scope,
+        amount_micros=micros,
+        reason="Demo money",
+        actor=ACTOR,
+        idempotency_key="demo-funds",
+    )
 
 
 def _login(

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
-from gateway.services.errors import FieldError, Invalid, ServiceError
+from gateway.services.errors import FieldError, Invalid, NotForSale, ServiceError
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +97,7 @@ def answer(
         status=status,
         title=HTTPStatus(status).phrase,
         words=words or WORDS.get(status, HTTPStatus(status).description),
+        see=more.get("see"),
     )
     response = Response(page, status, mimetype="text/html")
     response.headers.update(dict(headers or {}))
@@ -123,7 +124,8 @@ def init_app(app: APIFlask) -> None:
 
 def _service_error(error: ServiceError) -> Response:
     errors = error.errors if isinstance(error, Invalid) else ()
-    return answer(error.status, error.code, error.words, errors)
+    more: dict[str, Any] = {"see": error.see} if isinstance(error, NotForSale) else {}
+    return answer(error.status, error.code, error.words, errors, **more)
 
 
 def _http_exception(error: HTTPException) -> Response:

@@ -11,6 +11,7 @@ from gateway.api import (  # noqa: F401  the nouns add their routes
     alerts,
     audit,
     balance,
+    bundles,
     calls,
     charges,
     corrections,

@@ -52,6 +52,7 @@ PROBLEM = {
         "status": {"type": "integer"},
         "code": {"type": "string", "description": "For programs.", "examples": ["not_found"]},
         "detail": {"type": "string", "description": "For people."},
+        "see": {"type": "string", "description": "Path of the page that leads on."},
         "errors": {
             "type": "array",
             "items": {

@@ -13,12 +13,14 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from billing.lifecycle import Allowed
 from gateway import runtime
 from gateway.ops import periods
 from gateway.ops.pages import PAGE, account_of, blueprint, staff
 from gateway.services import (
     accounts,
     audit,
+    ledger,
     logins,
     numbers,
     overview,
@@ -94,6 +96,7 @@ def account_page(
             tokens=tokens.list_tokens(uow, scope),
             trail=audit.trail(uow, scope, limit=LINES_SHOWN),
             plans=plans.list_plans(uow),
+            takes_top_ups=isinstance(ledger.top_up_by_hand(uow, subject.plan_version_id), Allowed),
             errors=errors or {},
             typed=typed or {},
         )

@@ -10,23 +10,24 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from billing.lifecycle import Refused
 from billing.money import InvalidAmount, format_amount, parse_amount
 from gateway import runtime
 from gateway.ops.accounts import account_page
 from gateway.ops.pages import account_of, blueprint, staff
 from gateway.services import ledger
-from gateway.services.errors import Invalid
+from gateway.services.errors import Invalid, NotForSale
 
 Deed = Literal["top-up", "adjustment"]
 
 
 @blueprint.post("/accounts/<uuid:account_id>/top-up")
-def top_up(account_id: UUID) -> str | tuple[str, int]:
+def top_up(account_id: UUID) -> Response | str | tuple[str, int]:
     return _ask("top-up", account_id)
 
 
 @blueprint.post("/accounts/<uuid:account_id>/adjustment")
-def adjust(account_id: UUID) -> str | tuple[str, int]:
+def adjust(account_id: UUID) -> Response | str | tuple[str, int]:
     return _ask("adjustment", account_id)
 
 
@@ -61,6 +62,8 @@ def post_money(account_id: UUID) -> Response | tuple[str, int]:
             after = account_of(uow, account_id)
     except Invalid as invalid:
         return _refused(deed, account_id, invalid)
+    except NotForSale as refusal:
+        return _not_for_sale(account_id, refusal.words)
     flash(
         _("Posted. The balance of %(name)s is %(balance)s %(currency)s.")
         % {
@@ -72,13 +75,16 @@ def post_money(account_id: UUID) -> Response | tuple[str, int]:
     return redirect(url_for("ops.account", account_id=account_id))
 
 
-def _ask(deed: Deed, account_id: UUID) -> str | tuple[str, int]:
+def _ask(deed: Deed, account_id: UUID) -> Response | str | tuple[str, int]:
     try:
         amount, reason = _amount(deed), _reason()
     except Invalid as invalid:
         return _refused(deed, account_id, invalid)
     with runtime.current().units.read() as uow:
         subject = account_of(uow, account_id)
+        verdict = ledger.top_up_by_hand(uow, subject.plan_version_id)
+    if deed == "top-up" and isinstance(verdict, Refused):
+        return _not_for_sale(account_id, verdict.words)
     return render_template(
         "ops/money_confirm.html",
         section="accounts",
@@ -107,6 +113,12 @@ def _reason() -> str:
     if not 1 <= len(reason) <= 200:
         raise Invalid.at("/reason", _("say why, in at most 200 characters: customers read it"))
     return reason
+
+
+def _not_for_sale(account_id: UUID, words: str) -> Response:
+    """Back to the account, whose page offers what there is instead."""
+    flash(words, "error")
+    return redirect(url_for("ops.account", account_id=account_id))
 
 
 def _refused(deed: Deed, account_id: UUID, invalid: Invalid) -> tuple[str, int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
+from billing.bundles import may_top_up
 from billing.charges import CHARGE_MIN_MICROS, ChargeState, is_hard
 from billing.credits import Payment, payment_of
+from billing.lifecycle import Refused
 from billing.minor_units import quantum_micros
 from billing.money import format_amount
 from gateway.services import charges, credit_receipts, payment_deeds, plans
-from gateway.services.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.services.errors import Conflict, Forbidden, Invalid, NotForSale, NotFound
 from gateway.services.ledger import AMOUNT_MAX_MICROS
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -51,8 +53,10 @@ def quote(
         raise NotFound("account", scope.account_id)
     if account.status == "closed":
         raise Forbidden("The account is closed.")
-    if not plans.plan_version(uow.connection, account.plan_version_id).plan.terms.topup.card:
-        raise Invalid.at("/method", "your plan takes no top-ups by card")
+    plan = plans.plan_version(uow.connection, account.plan_version_id).plan
+    verdict = may_top_up(plan.terms, by_card=True)
+    if isinstance(verdict, Refused):
+        raise NotForSale(verdict.words)
     _check_amount(amount_micros, account.currency)
     method = _method(uow, scope, method_id)
     facts = accounts.tax_facts(uow.connection, scope)

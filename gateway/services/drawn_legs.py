@@ -14,6 +14,7 @@ from billing.rating import RatedLeg
 from gateway.services.plans import PlanVersion
 from gateway.store import buckets
 from gateway.store.base import Scope
+from gateway.store.buckets import StoredBucket
 from gateway.uow import UnitOfWork
 
 
@@ -78,10 +79,18 @@ def join(lines: Sequence[Explanation], drawn_lines: int) -> Explanation:
 
 
 def names_of(uow: UnitOfWork, scope: Scope, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """As customers call them: "package local-10k", "the minutes of the cycle from 1 Mar 2026"."""
+    """As customers call them: "package local-10k", "the minutes of the cycle to 1 Mar 2026"."""
     return {
-        bucket.id: f"package {bucket.offer_code}"
-        if bucket.kind == "package"
-        else f"the minutes of the cycle to {bucket.ends_at:%d %b %Y}"
+        bucket.id: _name(bucket)
         for bucket in buckets.find_all(uow.connection, scope.tenant_id, ids)
     }
+
+
+def _name(bucket: StoredBucket) -> str:
+    match bucket.kind:
+        case "package":
+            return f"package {bucket.offer_code}"
+        case "bundle":
+            return f"the bundle of {bucket.offer_code} minutes"
+        case _:
+            return f"the minutes of the cycle to {bucket.ends_at:%d %b %Y}"

@@ -46,6 +46,14 @@ class Forbidden(ServiceError):
     status = 403
 
 
+class NotForSale(ServiceError):
+    """The account's plan sells no such thing; what it is and what else there is stands at `see`."""
+
+    code = "not_for_sale"
+    status = 403
+    see: ClassVar[str] = "/billing/plan"
+
+
 class Invalid(ServiceError):
     """Carries every complaint, so that one more try is enough."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection
 
 from billing import lifecycle
+from billing.bundles import may_top_up
 from billing.credits import Payment, vat_posting
 from billing.ledger import (
     ChainReport,
@@ -23,17 +24,18 @@ from billing.ledger import (
     topup_posting,
     verify_chain,
 )
-from billing.lifecycle import AccountStatus
+from billing.lifecycle import AccountStatus, Allowed, Refused
 from billing.money import format_amount
 from billing.postings import SECONDS
 from gateway.metrics import BALANCE_CROSSINGS
 from gateway.services import alerts, audit, credit_receipts, payment_deeds, plans
-from gateway.services.errors import Invalid, NotFound
+from gateway.services.errors import Invalid, NotForSale, NotFound
 from gateway.store import ledger, looks, outbox, renewals, suspension, topups
 from gateway.store.base import Scope, new_id
 from gateway.store.ledger import LockedBooks
 from gateway.uow import UnitOfWork
 
+BY_HAND = "manual"
 AMOUNT_MAX_MICROS = 1_000_000 * 1_000_000  # a million units at once is a typing error
 
 
@@ -205,8 +207,9 @@ def top_up(
     idempotency_key: str,
     payment: Payment | None = None,
 ) -> TopUp:
-    """Credit an account; the same key a second time answers the first credit. `payment` says what
-    tax came in beside the amount, which is its net part."""
+    """Credit an account; the same key a second time answers the first credit. `method` "manual"
+    is what staff posts by hand, if the plan takes that; a bank's transfer is never refused.
+    `payment` says what tax came in beside the amount, which is its net part."""
     assert payment is None or payment.net_micros == amount_micros, "the wallet gets the net part"
     _check_amount(amount_micros, positive=True)
     if not reason.strip():
@@ -217,6 +220,9 @@ def top_up(
             return TopUp(
                 first.id, first.amount_micros, opened.currency, opened.balance_micros, True
             )
+        verdict = top_up_by_hand(uow, opened.locked.plan_version_id)
+        if method == BY_HAND and isinstance(verdict, Refused):
+            raise NotForSale(verdict.words)
         top_up_id = new_id()
         topups.insert(
             uow.connection,
@@ -265,6 +271,12 @@ def top_up(
         reason=reason.strip(),
     )
     return TopUp(top_up_id, amount_micros, opened.currency, opened.balance_micros, False)
+
+
+def top_up_by_hand(uow: UnitOfWork, plan_version_id: uuid.UUID) -> Allowed | Refused:
+    """Where the plan takes none, money that staff gives is a correction (C6)."""
+    terms = plans.plan_version(uow.connection, plan_version_id).plan.terms
+    return may_top_up(terms, by_card=False)
 
 
 def adjust(

@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import cast
 
+from billing.bundles import bundle_bucket
 from billing.calendar import Period
 from billing.memberships import BillingChange, shares_billing_at
 from billing.metering import LegUsage
@@ -131,6 +132,15 @@ def bucket_of(uow: UnitOfWork, stored: StoredBucket) -> Bucket:
                 stored.starts_at,
                 stored.ends_at,
             ),
+        )
+    if stored.kind == "bundle":
+        return bundle_bucket(
+            plan.terms,
+            bucket_id=stored.id,
+            owner_id=stored.account_id,
+            remaining_seconds=stored.remaining_seconds,
+            starts_at=stored.starts_at,
+            ends_at=stored.ends_at,
         )
     offer = plan.terms.find_package(stored.offer_code or "")
     assert offer is not None, "a package's bucket comes from a plan that offered it"

@@ -168,7 +168,13 @@ def _sell(
         raise Invalid.at("/code", f"your plan sells {sold}")
     if opened.locked.status == "closed":
         raise Forbidden("The account is closed: nothing can be bought for it.")
-    refused = may_buy(offer, opened.balance_micros, plan.credit_limit_micros, plan.currency)
+    refused = may_buy(
+        "The package",
+        offer.price_micros,
+        opened.balance_micros,
+        plan.credit_limit_micros,
+        plan.currency,
+    )
     if refused is not None:
         raise BalanceTooLow(
             refused.words,

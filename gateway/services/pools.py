@@ -7,7 +7,14 @@ import datetime as dt
 from billing.calendar import Period, billing_cycle, local_date
 from billing.memberships import shares_billing_at
 from billing.minutes import issue_posting
-from billing.pools import PoolFigures, pool_bucket, pool_bucket_id, pool_figures, upgrade_seconds
+from billing.pools import (
+    PoolFigures,
+    left_seconds,
+    pool_bucket,
+    pool_bucket_id,
+    pool_figures,
+    upgrade_seconds,
+)
 from gateway.services import plans
 from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
@@ -153,15 +160,15 @@ def _grant(
 
 
 def figures(uow: UnitOfWork, account: Account) -> PoolFigures | None:
-    """Allocated, used and remaining in the cycle that runs (S4-03); None without a pool. A client
-    that shares its agency's billing sees the agency's."""
+    """Allocated, used and remaining in the cycle that runs (S4-03), bundles with it; None without
+    either. A client that shares its agency's billing sees the agency's, and its own bundles."""
     if not account.draws_minutes:
         return None
     owner = owner_of(uow, account)
     running = [
         bucket
-        for bucket in buckets.open_of(uow.connection, owner.tenant_id, [owner.id])
-        if bucket.kind == "pool" and bucket.starts_at <= uow.now < bucket.ends_at
+        for bucket in buckets.open_of(uow.connection, owner.tenant_id, {owner.id, account.id})
+        if bucket.kind in ("pool", "bundle") and bucket.starts_at <= uow.now < bucket.ends_at
     ]
     if not running:
         return None
@@ -169,7 +176,7 @@ def figures(uow: UnitOfWork, account: Account) -> PoolFigures | None:
     version = plans.plan_version(uow.connection, running[-1].plan_version_id)
     return pool_figures(
         sum(moved[bucket.id][0] for bucket in running),
-        sum(bucket.remaining_seconds for bucket in running),
+        [bucket.remaining_seconds for bucket in running],
         cycle_of(version, owner.time_zone, uow.now),
     )
 
@@ -184,15 +191,17 @@ def owner_of(uow: UnitOfWork, account: Account) -> Account:
 
 
 def remaining_seconds(uow: UnitOfWork, scope: Scope) -> int:
-    """What a call that begins now may draw: every bucket that runs, packages too; the agency's
-    for a client that shares its billing."""
+    """What a call that begins now may draw: every bucket that runs, packages and bundles too; the
+    agency's for a client that shares its billing."""
     owners = [scope.account_id]
     if scope.account_id != scope.tenant_id:
         changes = memberships.changes_of(uow.connection, scope)
         if shares_billing_at(changes, uow.now):
             owners.append(scope.tenant_id)
-    return sum(
-        bucket.remaining_seconds
-        for bucket in buckets.open_of(uow.connection, scope.tenant_id, owners)
-        if bucket.starts_at <= uow.now < bucket.ends_at
+    return left_seconds(
+        [
+            bucket.remaining_seconds
+            for bucket in buckets.open_of(uow.connection, scope.tenant_id, owners)
+            if bucket.starts_at <= uow.now < bucket.ends_at
+        ]
     )

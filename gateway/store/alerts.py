@@ -197,7 +197,7 @@ def watch(
 
 _MINUTES_LEFT = text(
     """
-select sum(w.balance_micros)::bigint
+select sum(greatest(w.balance_micros, 0))::bigint
   from bucket as b
   join ledger_account as w on w.tenant_id = b.tenant_id and w.unit = 'SECONDS'
                           and w.name = b.kind || ':' || replace(b.id::text, '-', '')
@@ -208,7 +208,8 @@ select sum(w.balance_micros)::bigint
 
 
 def seconds_left(connection: Connection, scope: Scope, now: dt.datetime) -> int | None:
-    """Of the account's own packages and pool; None where it has none."""
+    """Of the account's own packages, pool and bundles; None where it has none. One that is
+    overdrawn takes nothing from the others."""
     found: int | None = connection.scalar(
         _MINUTES_LEFT,
         {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "now": now},

@@ -23,8 +23,8 @@ from gateway.store.base import Base, Key, Scope, TenantId
 
 
 class BucketRow(Base):
-    """Seconds of one period of a package, or of one grant of a pool: the ledger account
-    "<kind>:<id hex>" in SECONDS, so that used + remaining == size by construction.
+    """Seconds of one period of a package, of one grant of a pool, or of one bundle: the ledger
+    account "<kind>:<id hex>" in SECONDS, so that used + remaining == size by construction.
 
     The id follows from what it is for, so that the same period is filled once. It stays open
     after its end until no leg of its time can come any more; then what is left expires.
@@ -35,11 +35,11 @@ class BucketRow(Base):
     tenant_id: Mapped[TenantId]
     id: Mapped[Key]
     account_id: Mapped[uuid.UUID]  # the owner; shared sub-accounts of an agency draw it too
-    kind: Mapped[str] = mapped_column(String(8))  # package, pool
+    kind: Mapped[str] = mapped_column(String(8))  # package, pool, bundle
     package_id: Mapped[uuid.UUID | None]
-    offer_code: Mapped[str | None]  # of a package, in its plan version
+    offer_code: Mapped[str | None]  # of a package; a bundle's minutes: what the version sold
     plan_version_id: Mapped[uuid.UUID]
-    n: Mapped[int]  # a package's month; a pool's: months since the year 0
+    n: Mapped[int]  # a package's month; a pool's: months since the year 0; a bundle has one: 0
     upgrade: Mapped[int]  # a pool's: 0 is the cycle's own, later ones came with an upgrade
     starts_at: Mapped[dt.datetime]
     ends_at: Mapped[dt.datetime]
@@ -52,7 +52,7 @@ class BucketRow(Base):
             ["account.tenant_id", "account.id"],
             name="fk_bucket_account",
         ),
-        CheckConstraint("kind in ('package','pool')", name="kind"),
+        CheckConstraint("kind in ('package','pool','bundle')", name="kind"),
         Index("ix_bucket_open", "tenant_id", "account_id", postgresql_where="closed_at is null"),
         Index("ix_bucket_due", "look_at", postgresql_where="closed_at is null"),
     )
@@ -168,6 +168,57 @@ def last_pool(connection: Connection, scope: Scope) -> StoredBucket | None:
 
 
 _OF_IDS = text(_COLUMNS + " where b.tenant_id = :tenant_id and b.id = any(cast(:ids as uuid[]))")
+
+
+_BUNDLES = text(
+    _COLUMNS
+    + """
+ where b.tenant_id = :tenant_id and b.account_id = :account_id and b.kind = 'bundle'
+   and (cast(:before_at as timestamptz) is null
+        or (b.starts_at, b.id) < (:before_at, cast(:before_id as uuid)))
+ order by b.starts_at desc, b.id desc limit :limit
+"""
+)
+
+
+def bundles_of(
+    connection: Connection,
+    scope: Scope,
+    *,
+    before: tuple[dt.datetime, uuid.UUID] | None,
+    limit: int,
+) -> list[StoredBucket]:
+    """Newest first, ended ones too; `before` is the last one seen."""
+    before_at, before_id = before or (None, None)
+    rows = connection.execute(
+        _BUNDLES,
+        {
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "before_at": before_at,
+            "before_id": before_id,
+            "limit": limit,
+        },
+    )
+    return [StoredBucket(*row) for row in rows]
+
+
+_BUYERS = text(
+    """
+select b.id, p.actor
+  from bucket as b
+  join posting as p on p.tenant_id = b.tenant_id and p.key = 'issue:' || b.id
+ where b.tenant_id = :tenant_id and b.id = any(cast(:ids as uuid[]))
+"""
+)
+
+
+def buyers(
+    connection: Connection, tenant_id: uuid.UUID, ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, str]:
+    """Who had each of these filled, as they were called then (S1-09)."""
+    rows = connection.execute(_BUYERS, {"tenant_id": tenant_id, "ids": list(ids)})
+    return {row.id: row.actor or "" for row in rows}
 
 
 def find_all(

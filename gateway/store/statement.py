@@ -91,7 +91,9 @@ def _lines(scope: Scope) -> Select[*tuple[Any, ...]]:
 def _with_side(lines: Select[Any]) -> Select[*tuple[Any, ...]]:
     """`takes`: the wallet or the bucket is the side that gives, so the line is a charge."""
     line = lines.subquery()
-    takes = or_(*(line.c.debit.startswith(f"{kind}:") for kind in ("wallet", "package", "pool")))
+    takes = or_(
+        *(line.c.debit.startswith(f"{kind}:") for kind in ("wallet", "package", "pool", "bundle"))
+    )
     return select(line, takes.label("takes")).order_by(line.c.seq.desc())
 
 

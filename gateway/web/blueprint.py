@@ -7,8 +7,9 @@ from typing import Any, ParamSpec, TypeVar
 from flask import Blueprint, g
 
 from billing.pools import PoolFigures
+from billing.terms import Terms
 from gateway import browser, runtime
-from gateway.services import pools
+from gateway.services import plans, pools
 from gateway.services.errors import Forbidden
 from gateway.services.principals import Principal
 from gateway.store.base import Scope
@@ -24,8 +25,9 @@ browser.guard(blueprint, roles=("owner", "member"), public=PUBLIC)
 
 @blueprint.context_processor
 def _minutes() -> dict[str, Any]:
-    """`pool_now()`: the minutes of the cycle, for the widget of every page (S4-01)."""
-    return {"pool_now": pool_now}
+    """`pool_now()`: the minutes of the cycle, for the widget of every page (S4-01);
+    `terms_now()`: what the plan says, so that no page offers what it refuses (C6)."""
+    return {"pool_now": pool_now, "terms_now": terms_now}
 
 
 def pool_now() -> PoolFigures | None:
@@ -35,6 +37,16 @@ def pool_now() -> PoolFigures | None:
         with runtime.current().units.read() as uow:
             g.pool_now = pools.figures(uow, g.account)
     found: PoolFigures | None = g.pool_now
+    return found
+
+
+def terms_now() -> Terms | None:
+    if g.get("account") is None:
+        return None
+    if "terms_now" not in g:
+        with runtime.current().units.read() as uow:
+            g.terms_now = plans.plan_version(uow.connection, g.account.plan_version_id).plan.terms
+    found: Terms | None = g.terms_now
     return found
 
 

@@ -1,4 +1,5 @@
-"""Packages of minutes: what the account has, what its plan sells, bought in two steps."""
+"""Packages of minutes: what the account has, what its plan sells, bought in two steps; and its
+bundles beside them."""
 
 import secrets
 from gettext import gettext as _
@@ -8,7 +9,7 @@ from flask import flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from gateway import runtime
-from gateway.services import packages, renewals
+from gateway.services import bundles, packages, renewals
 from gateway.services.errors import NotFound, ServiceError
 from gateway.services.packages import Offer
 from gateway.uow import UnitOfWork
@@ -19,10 +20,12 @@ PAGE = 20
 
 @blueprint.get("/billing/packages", endpoint="packages")
 def list_packages() -> str:
-    after = request.args.get("after")
+    after, older = request.args.get("after"), request.args.get("bundles")
     with runtime.current().units.read() as uow:
         page = packages.list_packages(uow, scope(), after, PAGE)
         sold = packages.offers(uow, scope())
+        bundled = bundles.list_bundles(uow, scope(), older, PAGE)
+        bundles_sold = bundles.offers(uow, scope())
     return render_template(
         "web/packages.html",
         section="billing",
@@ -31,6 +34,10 @@ def list_packages() -> str:
         region_words=packages.region_words,
         next_url=url_for("web.packages", after=page.next) if page.next else None,
         first_url=url_for("web.packages") if after else None,
+        bundles=bundled,
+        bundle_offers=bundles_sold,
+        next_bundles=url_for("web.packages", bundles=bundled.next) if bundled.next else None,
+        first_bundles=url_for("web.packages") if older else None,
     )
 
 

@@ -10,9 +10,10 @@ import pytest
 from apiflask import APIFlask
 from direct_cards import direct_till
 
+from billing.catalogue import load_catalogue
 from gateway.runtime import EXTENSION
 from gateway.sandbox.cards import CardNetwork
-from gateway.services import accounts
+from gateway.services import accounts, plans
 from gateway.services.accounts import Account
 from gateway.uow import UnitsOfWork
 from tests.api.conftest import Program
@@ -94,6 +95,20 @@ def test_s2_17_a_top_up_by_card_is_paid_once_by_its_key(
     (line,) = body(acmes.get("/ledger"))["items"]
     assert (line["kind"], line["amount"]) == ("topup", "20.00")
     assert network.taken() == 2_000
+
+
+def test_c6_a_plan_that_takes_no_top_ups_by_card_refuses_them(
+    network: CardNetwork, units: UnitsOfWork, acme: Account, acmes: Program
+) -> None:
+    add(acmes)
+    document = load_catalogue()["payg"] | {"topup": {"card": False}}
+    with units.begin() as uow:
+        plans.publish_plan(uow, "no_cards", document, "olga")
+        accounts.update_account(uow, acme.scope, {"plan_code": "no_cards"}, "olga")
+    refused = acmes.post("/top-ups", {"amount": "20.00", "method": "card"})
+    assert (refused.status_code, body(refused)["code"]) == (403, "not_for_sale")
+    assert "ask for a larger plan" in body(refused)["detail"]
+    assert network.taken() == 0
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class MinutesAndMoney(RuleBasedStateMachine):
 
     @rule()
     def buy_a_package(self) -> None:
-        refused = may_buy(OFFER, self.balance(), 0, "USD")
+        refused = may_buy("The package", OFFER.price_micros, self.balance(), 0, "USD")
         assert isinstance(refused, PurchaseRefused) is (self.purse < 50_000)
         if refused:
             return
@@ -216,7 +216,7 @@ class MinutesAndMoney(RuleBasedStateMachine):
             return
         pool = self.buckets[self.pool_id]
         cycle = billing_cycle(1, self.now, "UTC")
-        figures = pool_figures(POOL.size_seconds, pool.remaining_seconds, cycle)
+        figures = pool_figures(POOL.size_seconds, [pool.remaining_seconds], cycle)
         assert figures.remaining_seconds == self.reference[self.pool_id]
         assert figures.overrun_seconds == 0
 

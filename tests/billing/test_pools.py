@@ -8,9 +8,7 @@ from billing.calendar import billing_cycle
 from billing.lifecycle import Allowed, RefusalReason, Refused
 from billing.packages import draw
 from billing.pools import (
-    may_buy_bundle,
     may_start_on_pool,
-    may_top_up,
     pool_bucket,
     pool_bucket_id,
     pool_figures,
@@ -18,7 +16,7 @@ from billing.pools import (
 )
 from billing.rating import rate_leg
 from billing.tariffs import Plan
-from billing.terms import Bundle, Pool
+from billing.terms import Pool
 from tests.billing.buckets import ACME, BOLT, COBALT, forwarded, inbound, moment
 from tests.billing.plans import plan
 
@@ -65,13 +63,13 @@ def pool(remaining_seconds: int, **changes: Any) -> Any:
 def test_allocated_used_and_remaining_come_from_the_ledger(
     balance: int, used: int, remaining: int, overrun: int
 ) -> None:
-    figures = pool_figures(30_000, balance, CYCLE)
+    figures = pool_figures(30_000, [balance], CYCLE)
     assert (figures.used_seconds, figures.remaining_seconds) == (used, remaining)
     assert figures.overrun_seconds == overrun
 
 
 def test_s4_02_the_figures_are_of_the_billing_cycle_and_say_its_dates() -> None:
-    figures = pool_figures(30_000, 30_000, CYCLE)
+    figures = pool_figures(30_000, [30_000], CYCLE)
     assert (figures.cycle_starts_on, figures.cycle_ends_on) == (
         date(2026, 3, 17),
         date(2026, 4, 17),
@@ -169,23 +167,6 @@ def test_c5_where_the_plan_charges_its_rate_an_empty_pool_stops_nobody() -> None
     assert may_start_on_pool(charging.terms, -100) == Allowed()
     result = draw(83, inbound(), [pool(20, exhaustion="charge_plan_rate")], moment(CYCLE.starts_at))
     assert (result.drawn_seconds, result.rest_seconds, result.overrun_seconds) == (20, 63, 0)
-
-
-def test_s4_11_no_single_minutes_and_no_top_up_where_the_plan_sells_none() -> None:
-    terms = pool_plan().terms
-    bundle = may_buy_bundle(terms, 100)
-    assert isinstance(bundle, Refused) and "upgrade" in bundle.words
-    for by_card in (True, False):
-        answer = may_top_up(terms, by_card=by_card)
-        assert isinstance(answer, Refused) and answer.reason == RefusalReason.NOT_FOR_SALE
-
-
-def test_s4_11_bundles_are_sold_where_the_plan_lists_them() -> None:
-    terms = pool_plan(topup={"bundles": [{"minutes": 100, "price": "5.00"}]}).terms
-    assert may_buy_bundle(terms, 100) == Bundle(100, 5_000_000)
-    other = may_buy_bundle(terms, 150)
-    assert isinstance(other, Refused) and "bundles of 100 minutes" in other.words
-    assert may_top_up(terms, by_card=True) == Allowed()
 
 
 def test_s4_04_included_minutes_are_a_pool_by_another_name() -> None:

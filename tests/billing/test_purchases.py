@@ -93,7 +93,7 @@ def test_s1_07_the_first_month_starts_with_the_purchase_the_others_at_local_midn
 def test_a_package_is_sold_only_to_a_balance_that_covers_it(
     balance: int, credit: int, missing: str | None
 ) -> None:
-    answer = may_buy(offer(), balance, credit, "USD")
+    answer = may_buy("The package", offer().price_micros, balance, credit, "USD")
     if missing is None:
         assert answer is None
     else:

@@ -96,6 +96,15 @@ def test_money_moves_with_a_reason_and_once_per_key(ringledger: Ringledger, acme
     assert ringledger.json("ops", "top-up", "Acme", "10", "--reason", "x")["status"] == "active"
 
 
+def test_c6_a_top_up_that_the_plan_refuses_is_a_correction(ringledger: Ringledger) -> None:
+    new = ("account", "create", "--name", "Pool", "--email", "p@pool.test")
+    ringledger.json(*new, "--plan", "command_center")
+    money = ("Pool", "50.00", "--reason", "wire 18")
+    refused = ringledger("ops", "top-up", *money)
+    assert refused.exit_code == 1 and "post an adjustment with its reason" in refused.output
+    assert ringledger.json("ops", "adjust", *money)["balance"] == "11.00", "39.00 is its fee"
+
+
 def test_a_posting_is_explained_and_the_ledger_proven(
     ringledger: Ringledger, settings: Settings, acme: Any
 ) -> None:

@@ -14,6 +14,7 @@ from billing.purchases import Purchaser
 from billing.transfers import Transfer
 from gateway.services import (
     accounts,
+    bundles,
     card_payments,
     message_events,
     message_log,
@@ -40,6 +41,7 @@ CARD_IDS = ("method_id", "visit_id", "payment_id", "charge_id")
 WITH_PACKAGES: dict[str, Any] = load_catalogue()["payg"] | {
     "package_limits": {"minutes_min": 1, "minutes_max": 500_000},
     "packages": [{"code": "small", "number_type": "local", "minutes": 10, "price": "0.30"}],
+    "topup": {"bundles": [{"minutes": 100, "price": "0.50"}]},
     "access_fee": {"month": "1.00"},
 }
 PEER, TEXT_SID = "+17025550111", "SM" + "5" * 32
@@ -135,6 +137,7 @@ class Walk:
             package = packages.buy(
                 uow, scope, "small", Purchaser("", "owner"), idempotency_key="sample"
             )
+            bundle = bundles.buy(uow, scope, 100, Purchaser("", "owner"), idempotency_key="sample")
             change = plan_changes.request(uow, scope, "payg", "owner")
             text = IncomingText(TEXT_SID, PEER, world.number.e164, "Hi", 1, 0, uow.now)
             message_events.receive(uow, text, {})
@@ -186,6 +189,7 @@ class Walk:
             "message": message.id.hex,
             "peer": PEER,
             "package_id": package.id,
+            "bundle_id": bundle.id,
             "change_id": change.id,
             "method_id": card.id,
             "visit_id": visit.setup.id,

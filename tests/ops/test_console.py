@@ -7,6 +7,7 @@ from html import unescape
 import pytest
 import redis
 
+from billing.catalogue import load_catalogue
 from gateway.services import accounts, audit, operations, plans, statement
 from gateway.services.accounts import Account
 from gateway.store import mail, outbox
@@ -109,6 +110,25 @@ def test_an_adjustment_takes_below_zero_only_with_a_reason(world: World, olga: B
     assert _balance(world, world.bolt) == -1_000_000
     with world.units.read() as uow:
         assert accounts.get_account(uow, world.bolt.scope).status == "suspended"
+
+
+def test_c6_a_top_up_that_the_plan_refuses_is_not_offered_and_a_correction_is(
+    world: World, olga: Browser
+) -> None:
+    document = load_catalogue()["payg"] | {"topup": {"manual": False}}
+    with world.units.begin() as uow:
+        plans.publish_plan(uow, "no_hands", document, OLGA)
+        accounts.update_account(uow, world.bolt.scope, {"plan_code": "no_hands"}, OLGA)
+    path = f"/ops/accounts/{world.bolt.id}"
+    page = olga.page(path)
+    assert f'action="{path}/top-up"' not in page and f'action="{path}/adjustment"' in page
+    money = {"amount": "5.00", "reason": "goodwill", "key": "k"}
+    for where, deed in (("top-up", "top-up"), ("money", "top-up")):
+        assert _send(olga, f"{path}/{where}", money | {"deed": deed}).location == path
+        assert "post an adjustment with its reason" in unescape(olga.page(path))
+    assert _balance(world, world.bolt) == 0
+    assert _send(olga, f"{path}/money", money | {"deed": "adjustment"}).location == path
+    assert _balance(world, world.bolt) == 5_000_000
 
 
 @pytest.mark.parametrize("deed", ["top-up", "adjustment"])

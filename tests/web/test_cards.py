@@ -10,9 +10,10 @@ import pytest
 from direct_cards import direct_till
 from werkzeug.test import TestResponse
 
+from billing.catalogue import load_catalogue
 from gateway.runtime import EXTENSION
 from gateway.sandbox.cards import CardNetwork
-from gateway.services import accounts
+from gateway.services import accounts, plans
 from gateway.services.accounts import get_account
 from tests.web.conftest import NOON, OLGA, Browser, World, csrf_token
 
@@ -23,6 +24,14 @@ def network(world: World) -> CardNetwork:
     till, network = direct_till("http://gateway.test", NOON)
     world.app.extensions[EXTENSION] = replace(world.runtime, till=till)
     return network
+
+
+def refuse_cards(world: World) -> None:
+    """Acme moves to a plan that takes no top-ups by card."""
+    document = load_catalogue()["payg"] | {"topup": {"card": False}}
+    with world.units.begin() as uow:
+        plans.publish_plan(uow, "no_cards", document, OLGA)
+        accounts.update_account(uow, world.acme.scope, {"plan_code": "no_cards"}, OLGA)
 
 
 @pytest.fixture
@@ -222,3 +231,19 @@ def test_staff_sees_open_charges_asks_about_them_and_holds_the_brake(
     assert "Say why" in send("/ops/charges/brake", {"deed": "stop", "reason": ""})
     assert "looks odd" in send("/ops/charges/brake", {"deed": "stop", "reason": "looks odd"})
     assert "Stopped" not in send("/ops/charges/brake", {"deed": "lift", "reason": "fine"})
+
+
+def test_c6_a_top_up_by_card_that_the_plan_refuses_is_refused_at_every_step(
+    world: World, network: CardNetwork, acme: Browser
+) -> None:
+    add_card(acme, network)
+    assert "Top up now" in acme.page("/billing/cards")
+    refuse_cards(world)
+    assert "Top up now" not in acme.page("/billing/cards")
+    for answer in (
+        acme.get("/billing/top-up?amount=20.00"),
+        acme.post("/billing/top-up", {"amount": "20.00", "key": "k"}),
+    ):
+        assert answer.status_code == 403
+        assert "Your plan takes no top-ups by card: ask for a larger plan." in answer.text
+    assert network.taken() == 0
