@@ -1,7 +1,6 @@
 """Why a leg took so many minutes, why the rest cost what it cost, and what a surcharge is for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from billing.explain import (
@@ -81,7 +80,7 @@ def _rest_line(
         words = [f"{paid_seconds} s not charged, no rate, shown to staff"]
         steps = (*before, left, Step("Charge in millionths", "0", 0))
     else:
-        rest = replace(rated, billed_seconds=paid_seconds, charge_micros=charge)
+        rest = rated._replace(billed_seconds=paid_seconds, charge_micros=charge)
         rate = rate_words(rated.rate.per_minute_micros, plan.currency)
         words = [f"{paid_seconds} s of {rated.billed_seconds} s × {rate}"]
         if rated.connect_fee_micros:

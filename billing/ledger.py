@@ -60,24 +60,22 @@ def chain_bytes(prev_hash: bytes, seq: int, posting: Posting) -> bytes:
     imitate a line end; an absent value is "-"; ids are bare hex; the instant is whole
     microseconds since 1970 UTC, so that a session's time zone does not matter.
     """
-    p = posting
-    since = p.at - _EPOCH
-    at = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    version, receipt = p.plan_version_id, p.receipt_id
-    call_sid, leg_sid, reverses_key = p.call_sid, p.leg_sid, p.reverses_key
-    actor, reason = p.actor, p.reason
+    (key, kind, debit, credit, amount, at, account_id, unit, description, balance_after, call_sid,
+     leg_sid, version, rate, billed, receipt, reverses_key, actor, reason) = posting  # fmt: skip
+    since = at - _EPOCH
+    micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     return (
         f"ringledger/1\n{prev_hash.hex()}\n{seq}\n"
-        f"{len(p.key)}:{p.key}\n{len(p.kind)}:{p.kind}\n"
-        f"{len(p.debit)}:{p.debit}\n{len(p.credit)}:{p.credit}\n"
-        f"{len(p.unit)}:{p.unit}\n{p.amount}\n{at}\n{p.account_id.int:032x}\n"
-        f"{len(p.description)}:{p.description}\n"
-        f"{'-' if p.balance_after is None else p.balance_after}\n"
+        f"{len(key)}:{key}\n{len(kind)}:{kind}\n"
+        f"{len(debit)}:{debit}\n{len(credit)}:{credit}\n"
+        f"{len(unit)}:{unit}\n{amount}\n{micros}\n{account_id.int:032x}\n"
+        f"{len(description)}:{description}\n"
+        f"{'-' if balance_after is None else balance_after}\n"
         f"{'-' if call_sid is None else f'{len(call_sid)}:{call_sid}'}\n"
         f"{'-' if leg_sid is None else f'{len(leg_sid)}:{leg_sid}'}\n"
         f"{'-' if version is None else f'{version.int:032x}'}\n"
-        f"{'-' if p.rate_micros is None else p.rate_micros}\n"
-        f"{'-' if p.billed_seconds is None else p.billed_seconds}\n"
+        f"{'-' if rate is None else rate}\n"
+        f"{'-' if billed is None else billed}\n"
         f"{'-' if receipt is None else f'{receipt.int:032x}'}\n"
         f"{'-' if reverses_key is None else f'{len(reverses_key)}:{reverses_key}'}\n"
         f"{'-' if actor is None else f'{len(actor)}:{actor}'}\n"
@@ -86,7 +84,12 @@ def chain_bytes(prev_hash: bytes, seq: int, posting: Posting) -> bytes:
 
 
 def chain_hash(prev_hash: bytes, seq: int, posting: Posting) -> bytes:
-    """SHA-256 of the line, its number and its predecessor's hash."""
+    """SHA-256 of the line, its number and its predecessor's hash.
+
+    Every line passes here before it is stored, so nothing impossible gets a place in the chain.
+    """
+    assert posting.amount > 0, "a posting moves a positive amount"
+    assert posting.debit != posting.credit, "a posting moves between two accounts"
     return sha256(chain_bytes(prev_hash, seq, posting)).digest()
 
 

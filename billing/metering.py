@@ -1,10 +1,10 @@
 """From what the carrier says about a leg to the seconds that a plan may charge."""
 
 import math
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from billing.rates import LegKind, TargetKind, Tariff
@@ -42,8 +42,7 @@ _RANKS = {
 } | dict.fromkeys(TERMINAL, 4)
 
 
-@dataclass(frozen=True, slots=True)
-class LegUsage:
+class LegUsage(NamedTuple):
     """An ended leg as metered.
 
     `talk_seconds` is answer to hang-up; `bridged_seconds` is the talk time of the call's

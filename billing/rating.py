@@ -1,15 +1,14 @@
 """From billable seconds to money: the one place where a charge is rounded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from billing.metering import LegUsage, billable_seconds
 from billing.rates import Rate, Tariff
 from billing.tariffs import HARD_CEILING_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class RatedLeg:
+class RatedLeg(NamedTuple):
     """What one leg costs under one tariff.
 
     `rate` is None for a leg that the plan does not charge at all, and for one without a

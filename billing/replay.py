@@ -5,7 +5,7 @@ come to the same micros is proven by replaying what was settled under the plan i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from billing.lifecycle import price_overrun
 from billing.metering import LegUsage
@@ -62,8 +62,7 @@ def _billed(rated: RatedLeg, drawn: Drawn, plan: Plan, balance_micros: int) -> B
     paid = rated
     seconds = drawn.paid_seconds(plan.in_call.overrun_price)
     if seconds != rated.billed_seconds:
-        paid = replace(
-            rated,
+        paid = rated._replace(
             billed_seconds=seconds,
             charge_micros=price_rest(rated, seconds, plan.tariff),
             unrated=rated.unrated and seconds > 0,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
@@ -337,24 +337,20 @@ def _post(
         reversals.post_reversal(uow, payer, stands.charge, reason=reason, actor=actor)
     if change.charge_micros:
         payer.post(
-            lambda balance: replace(
-                usage_posting(
-                    usage_of(leg),
-                    change.billed.paid,
-                    amount=change.charge_micros,
-                    unit=payer.currency,
-                    at=uow.now,
-                    account_id=payer.scope.account_id,
-                    balance_before=balance,
-                    call_sid=leg.call_sid,
-                    leg_sid=leg.leg_sid,
-                    plan_version_id=right.id,
-                    receipt_id=stands.charge.receipt_id if stands.charge else None,
-                    part=stands.pricings,
-                ),
-                actor=actor,
-                reason=reason,
-            )
+            lambda balance: usage_posting(
+                usage_of(leg),
+                change.billed.paid,
+                amount=change.charge_micros,
+                unit=payer.currency,
+                at=uow.now,
+                account_id=payer.scope.account_id,
+                balance_before=balance,
+                call_sid=leg.call_sid,
+                leg_sid=leg.leg_sid,
+                plan_version_id=right.id,
+                receipt_id=stands.charge.receipt_id if stands.charge else None,
+                part=stands.pricings,
+            )._replace(actor=actor, reason=reason)
         )
 
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import structlog
@@ -269,8 +269,7 @@ class _Batch:
             receipt_id=leg.end_receipt_id,
         )
         seconds = drawn.paid_seconds(plan.in_call.overrun_price)
-        return replace(
-            rated,
+        return rated._replace(
             billed_seconds=seconds,
             charge_micros=price_rest(rated, seconds, plan.tariff),
             unrated=rated.unrated and seconds > 0,

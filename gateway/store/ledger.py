@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -161,6 +162,8 @@ def lock_books(connection: Connection, scope: Scope, *, wait: bool = True) -> Lo
     return None if row is None else LockedBooks(*row)
 
 
+LINES_PER_WRITE = 200  # to the socket at once; each write costs a round of the driver's loop
+
 # COPY, because a posting costs a third of what the same row costs through arrays, on both sides
 # of the socket (benchmarks/README.md).
 _COPY = """
@@ -200,14 +203,18 @@ def append(
     seq, link = after_seq, after_hash
     deltas: dict[tuple[str, str], int] = {}
     tenant = tenant_id.hex
+    written = {posting.at: posting.at.isoformat() for posting in postings}
     with connection.connection.cursor().copy(_COPY) as copy:
-        for posting in postings:
-            seq += 1
-            link = chain_hash(link, seq, posting)
-            copy.write_row((tenant, seq, link, *_columns(posting)))
-            debit, credit = (posting.debit, posting.unit), (posting.credit, posting.unit)
-            deltas[debit] = deltas.get(debit, 0) - posting.amount
-            deltas[credit] = deltas.get(credit, 0) + posting.amount
+        for first in range(0, len(postings), LINES_PER_WRITE):
+            lines = []
+            for posting in postings[first : first + LINES_PER_WRITE]:
+                seq += 1
+                link = chain_hash(link, seq, posting)
+                lines.append(_line(tenant, seq, link, posting, written[posting.at]))
+                debit, credit = (posting.debit, posting.unit), (posting.credit, posting.unit)
+                deltas[debit] = deltas.get(debit, 0) - posting.amount
+                deltas[credit] = deltas.get(credit, 0) + posting.amount
+            copy.write("".join(lines))
     execute(
         connection,
         _MOVE,
@@ -223,30 +230,32 @@ def append(
     return seq, link
 
 
-def _columns(p: Posting) -> tuple[str | int | dt.datetime | None, ...]:
-    """From `key` on, in the order of `_COPY`; ids as bare hex, which is cheaper than a UUID."""
-    version, receipt = p.plan_version_id, p.receipt_id
+_NULL = r"\N"
+_SPECIAL = re.compile(r"[\\\t\n\r]").search
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+def _line(tenant: str, seq: int, link: bytes, posting: Posting, at: str) -> str:
+    """A posting as COPY reads it (text format), in the order of `_COPY`; ids are bare hex. The
+    driver's own way, value by value, takes half as long again."""
+    (key, kind, debit, credit, amount, _, account_id, unit, description, balance_after, call_sid,
+     leg_sid, version, rate, billed, receipt, reverses_key, actor, reason) = posting  # fmt: skip
     return (
-        p.key,
-        p.kind.value,
-        p.account_id.hex,
-        str(p.debit),
-        str(p.credit),
-        p.unit,
-        p.amount,
-        p.balance_after,
-        p.at,
-        p.description,
-        p.call_sid,
-        p.leg_sid,
-        None if version is None else version.hex,
-        p.rate_micros,
-        p.billed_seconds,
-        None if receipt is None else receipt.hex,
-        p.reverses_key,
-        p.actor,
-        p.reason,
+        f"{tenant}\t{seq}\t\\\\x{link.hex()}\t{_copied(key)}\t{kind}\t{account_id.hex}\t"
+        f"{debit}\t{credit}\t{unit}\t{amount}\t"
+        f"{_NULL if balance_after is None else balance_after}\t{at}\t{_copied(description)}\t"
+        f"{_copied(call_sid)}\t{_copied(leg_sid)}\t"
+        f"{_NULL if version is None else version.hex}\t"
+        f"{_NULL if rate is None else rate}\t{_NULL if billed is None else billed}\t"
+        f"{_NULL if receipt is None else receipt.hex}\t"
+        f"{_copied(reverses_key)}\t{_copied(actor)}\t{_copied(reason)}\n"
     )
+
+
+def _copied(value: str | None) -> str:
+    if value is None:
+        return _NULL
+    return value if _SPECIAL(value) is None else value.translate(_ESCAPES)
 
 
 def keys_taken(connection: Connection, tenant_id: uuid.UUID, keys: Sequence[str]) -> frozenset[str]:

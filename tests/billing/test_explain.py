@@ -39,7 +39,7 @@ def leg(kind: Any = "inbound", **more: Any) -> LegUsage:
         target_kind=None if kind == "inbound" else "number",
         target_address="" if kind == "inbound" else "+14155550101",
     )
-    return replace(usage, **more)
+    return usage._replace(**more)
 
 
 def explained(usage: LegUsage, scheme: Tariff, **more: Any) -> Explanation:

@@ -63,7 +63,7 @@ def test_the_rest_costs_the_normal_rate_of_the_plan(
     prices = tariff(connect_fee=connect_fee)
     rated = rate_leg(inbound(), prices)
     assert price_rest(rated, paid_seconds, prices) == charge_micros
-    assert price_rest(replace(rated, rate=None), paid_seconds, prices) == 0
+    assert price_rest(rated._replace(rate=None), paid_seconds, prices) == 0
 
 
 def test_s1_03_two_legs_that_race_for_the_last_minute_draw_it_once() -> None:
@@ -124,7 +124,7 @@ ELIGIBILITY = [
     ),
     pytest.param(
         {"region_set": CONTIGUOUS, "leg_scope": frozenset({"forwarded"})},
-        replace(forwarded(), target_kind="client", target_address="alice"),
+        forwarded()._replace(target_kind="client", target_address="alice"),
         moment(),
         True,
         id="S1-17 a browser has no region: our number decides",

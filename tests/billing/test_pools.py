@@ -130,10 +130,7 @@ def test_c15_a_pool_shared_by_the_agency_is_drawn_by_clients_on_shared_billing()
     ],
 )
 def test_only_calls_longer_than_30_s_take_minutes(seconds: int, counted: int) -> None:
-    usage = inbound(seconds)
-    usage = type(usage)(
-        **{**{s: getattr(usage, s) for s in usage.__slots__}, "bridged_seconds": seconds}
-    )
+    usage = inbound(seconds)._replace(bridged_seconds=seconds)
     billed = rate_leg(usage, pool_plan().tariff).billed_seconds
     assert draw(billed, usage, [pool(30_000)], moment(CYCLE.starts_at)).drawn_seconds == counted
     assert rate_leg(forwarded(seconds), pool_plan().tariff).billed_seconds == 0

@@ -184,7 +184,7 @@ def test_c10_a_reversal_lowers_the_charges_and_a_taken_back_top_up_the_credits()
 
 
 def test_s5_16_a_statement_that_differs_from_the_ledger_is_not_made() -> None:
-    wrong = replace(usage(2, 70, 860), balance_after=861)
+    wrong = usage(2, 70, 860)._replace(balance_after=861)
     with pytest.raises(StatementDiffers, match="usage:CA2:0"):
         made([usage(1, 70, 930), wrong], opening=1_000)
 
