@@ -56,7 +56,8 @@ class Rate:
 class BillableLegs:
     """Which metered time is charged; what is False is metered all the same.
 
-    `ring_time` adds the ringing of a leg that was answered; a leg nobody answered stays free.
+    `ring_time` adds the ringing of a leg that was answered, from when the carrier began to dial
+    it (a caller's own: from its first webhook); a leg nobody answered stays free.
     `ivr_time` is the part of an inbound leg in which nobody was on the other end (menus, our
     own voicemail): without it an inbound leg is charged on the answered legs' clock.
     """

@@ -138,15 +138,17 @@ def leg_event(form: Form, *, now: dt.datetime, cursor: str = "", source: str = "
     Duration, which is billing minutes (TWILIO.md 1.4)."""
     status = _status(form)
     kind, address = _address(clean(form.get("To", ""))[:255])
+    at = _timestamp(form, now=now)
     return LegEvent(
         leg_sid=call_sid(form.get("CallSid")),
         status=status,
         seconds=_seconds(form, "CallDuration") if status in TERMINAL else 0,
-        at=_timestamp(form, now=now),
+        at=at,
         to_address=address,
         target_kind=kind,
         cursor=cursor,
         source=source,
+        dialled_at=at if status is LegStatus.INITIATED else None,
     )
 
 

@@ -51,6 +51,7 @@ class LegEvent:
     target_kind: str = "number"
     cursor: str = ""
     source: str = "leg"  # the receipt's kind: leg, status, rest
+    dialled_at: dt.datetime | None = None  # told by the first event and by the carrier's record
 
     @property
     def is_final(self) -> bool:
@@ -226,6 +227,7 @@ def _leg_change(event: LegEvent, *, kind: str, target_kind: str) -> LegChange:
     answered_at = event.at if event.status == LegStatus.IN_PROGRESS else None
     if talked:
         answered_at = event.at - dt.timedelta(seconds=event.seconds)
+    dialled_at = event.dialled_at if kind != "inbound" else None  # nobody here dialled the caller
     return LegChange(
         leg_sid=event.leg_sid,
         kind=kind,
@@ -234,7 +236,8 @@ def _leg_change(event: LegEvent, *, kind: str, target_kind: str) -> LegChange:
         cursor=event.cursor,
         status=str(event.status),
         rank=status_rank(event.status),
-        started_at=answered_at or event.at,
+        started_at=dialled_at or answered_at or event.at,
+        dialled_at=dialled_at,
         answered_at=answered_at,
         ended_at=event.at if event.is_final else None,
         talk_seconds=event.seconds if talked else 0,

@@ -168,6 +168,8 @@ def settle_account(
         talked = bridged.get(leg.call_sid, 0)
         if talked is None and leg.kind == "inbound":
             continue  # a forwarded leg of this call still talks, and this one's price needs it
+        if leg.beginning_awaited and leg.talk_seconds and batch.charges_ringing(leg):
+            continue  # its first callback is late or lost; the carrier's record says it too
         batch.settle(leg, talked or 0)
     batch.write()
     LEGS_SETTLED.inc(len(batch.settled))
@@ -217,9 +219,12 @@ class _Batch:
         self.talked: dict[str, DueLeg] = {}  # by call, the longest leg on which people talked
         self.unrated: list[DueLeg] = []
 
+    def charges_ringing(self, leg: DueLeg) -> bool:
+        return self._plan(leg).tariff.billable_legs.ring_time
+
     def settle(self, leg: DueLeg, bridged_seconds: int) -> None:
         usage = usage_of(leg, bridged_seconds)
-        plan = plans.plan_version(self.uow.connection, leg.plan_version_id).plan
+        plan = self._plan(leg)
         rated = rate_leg(usage, plan.tariff)
         in_money = rated
         if self.minutes is not None and rated.billed_seconds:
@@ -240,6 +245,9 @@ class _Batch:
             )
         )
         self._add_up(leg, rated.billed_seconds, charge, cost)
+
+    def _plan(self, leg: DueLeg) -> Plan:
+        return plans.plan_version(self.uow.connection, leg.plan_version_id).plan
 
     def _draw(
         self, paid: Minutes, leg: DueLeg, usage: LegUsage, rated: RatedLeg, plan: Plan

@@ -68,7 +68,7 @@ def _ask(units: UnitsOfWork, telephony: Telephony, call: OpenCall) -> None:
         parent = telephony.fetch_call(call.call_sid)
         if parent is not None:
             found.append(parent)
-    if known.may_lack_legs:
+    if known.lacks_news:
         found.extend(telephony.child_calls(call.call_sid))
     with units.begin() as uow:
         tell(uow, call.tenant_id, call.call_sid, found)
@@ -174,6 +174,7 @@ def _event(record: CarrierCall, *, now: dt.datetime) -> LegEvent | None:
         to_address=address,
         target_kind=kind,
         source="rest",
+        dialled_at=record.started_at,
     )
 
 

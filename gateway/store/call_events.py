@@ -206,6 +206,7 @@ class LegChange:
     answered_at: dt.datetime | None
     ended_at: dt.datetime | None
     talk_seconds: int
+    dialled_at: dt.datetime | None = None
     confirmed: bool | None = None
 
 
@@ -227,11 +228,12 @@ with parent as (
                         and known.leg_sid = :leg_sid and known.ended_at is not null)
 )
 insert into leg as l (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address,
-                      cursor, status, status_rank, started_at, answered_at, ended_at,
+                      cursor, status, status_rank, started_at, dialled_at, answered_at, ended_at,
                       talk_seconds, ring_seconds, confirmed, end_receipt_id)
 select :tenant_id, :leg_sid, :call_sid, account_id, :kind, :target_kind, :to_address, :cursor,
-       :status, :rank, cast(:started_at as timestamptz), cast(:answered_at as timestamptz),
-       cast(:ended_at as timestamptz), :talk_seconds, 0, cast(:confirmed as boolean),
+       :status, :rank, cast(:started_at as timestamptz), cast(:dialled_at as timestamptz),
+       cast(:answered_at as timestamptz), cast(:ended_at as timestamptz), :talk_seconds, 0,
+       cast(:confirmed as boolean),
        case when cast(:ended_at as timestamptz) is null then null
             else cast(:receipt_id as uuid) end
   from parent
@@ -241,6 +243,7 @@ on conflict (tenant_id, leg_sid) do update set
   to_address = case when l.to_address = '' then excluded.to_address else l.to_address end,
   cursor = case when l.cursor = '' then excluded.cursor else l.cursor end,
   started_at = least(l.started_at, excluded.started_at),
+  dialled_at = least(l.dialled_at, excluded.dialled_at),
   answered_at = least(l.answered_at, excluded.answered_at),
   ended_at = coalesce(l.ended_at, excluded.ended_at),
   talk_seconds = case when l.ended_at is null then excluded.talk_seconds
@@ -280,6 +283,7 @@ def record_leg(
             "status": change.status,
             "rank": change.rank,
             "started_at": change.started_at,
+            "dialled_at": change.dialled_at,
             "answered_at": change.answered_at,
             "ended_at": change.ended_at,
             "talk_seconds": change.talk_seconds,
@@ -297,6 +301,7 @@ update call set
   ended_at = coalesce(ended_at, :ended_at),
   check_at = case when ended_at is not null then check_at when (
       select bool_or(ended_at is null)
+          or bool_or(kind <> 'inbound' and talk_seconds > 0 and dialled_at is null)
           or (bool_or(kind = 'inbound' and talk_seconds > 0)
               and not bool_or(kind <> 'inbound' and talk_seconds > 0))
         from leg where leg.tenant_id = :tenant_id and leg.call_sid = :call_sid)
@@ -315,8 +320,9 @@ def close_call(
     ended_at: dt.datetime,
     now: dt.datetime,
 ) -> None:
-    """The parent ended. The carrier is asked soon after if a leg is still open then, or if the
-    caller was answered and no forwarded leg is known to have talked: its callbacks may be lost."""
+    """The parent ended. The carrier is asked soon after if a leg is still open then, if one on
+    which people talked has no beginning, or if the caller was answered and no forwarded leg is
+    known to have talked: its callbacks may be lost."""
     execute(
         connection,
         _CLOSE,

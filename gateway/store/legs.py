@@ -26,7 +26,9 @@ class LegRow(Base):
     cursor: Mapped[str]  # where in the routing plan this target stood
     status: Mapped[str] = mapped_column(String(16))
     status_rank: Mapped[Small]
-    started_at: Mapped[dt.datetime]
+    started_at: Mapped[dt.datetime]  # the earliest that is known of it
+    # When the carrier began to dial it, in its own words; None while only later news has come.
+    dialled_at: Mapped[dt.datetime | None]
     answered_at: Mapped[dt.datetime | None]
     ended_at: Mapped[dt.datetime | None]
     talk_seconds: Mapped[int]

@@ -14,6 +14,8 @@ from gateway.store.base import Scope
 from gateway.store.direct import execute, statement
 
 FIRST = Scope(uuid.UUID(int=0), uuid.UUID(int=0))
+# A carrier that does not answer this often must not keep a leg from being settled.
+CHECKS_WAITED_FOR = 5
 
 # A loose index scan: one probe of the partial index per account, however many legs are due.
 _DUE_ACCOUNTS = text(
@@ -99,6 +101,7 @@ class DueLeg(NamedTuple):
     status: str
     talk_seconds: int
     ring_seconds: int
+    beginning_awaited: bool  # its ringing is not known, and the carrier has still to be asked
     confirmed: bool | None
     answered_at: dt.datetime | None
     end_receipt_id: uuid.UUID | None
@@ -123,7 +126,10 @@ with due as materialized (
    order by ended_at limit :limit
 )
 select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.talk_seconds,
-       greatest(0, floor(extract(epoch from l.ended_at - l.started_at))::int - l.talk_seconds),
+       greatest(0, floor(extract(epoch from l.ended_at - coalesce(l.dialled_at, l.started_at)))::int
+                   - l.talk_seconds),
+       l.kind <> 'inbound' and l.dialled_at is null and c.check_at is not null
+         and c.checks < :checks,
        l.confirmed, l.answered_at, l.end_receipt_id,
        c.started_at, c.did_id, c.source, c.plan_version_id, c.counted, d.country, d.number_type,
        d.e164
@@ -142,7 +148,12 @@ def due_legs(connection: Connection, scope: Scope, *, limit: int) -> list[DueLeg
     rows = execute(
         connection,
         _DUE_LEGS,
-        {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "limit": limit},
+        {
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "limit": limit,
+            "checks": CHECKS_WAITED_FOR,
+        },
     )
     return list(map(DueLeg._make, rows.fetchall()))
 
@@ -158,8 +169,6 @@ select l.call_sid, l.seconds, l.waiting or (l.seconds = 0 and c.checks < :checks
   join call as c on c.tenant_id = :tenant_id and c.call_sid = l.call_sid
 """
 )
-# A carrier that does not answer this often must not keep a leg from being settled.
-CHECKS_WAITED_FOR = 5
 
 
 def bridged_seconds(

@@ -31,7 +31,7 @@ returning c.tenant_id, c.call_sid, c.checks
 )
 _KNOWN_LEGS = text(
     """
-select leg_sid, kind, ended_at is null as open, talk_seconds from leg
+select leg_sid, kind, ended_at is null as open, talk_seconds, dialled_at from leg
  where tenant_id = :tenant_id and call_sid = :call_sid
 """
 )
@@ -62,12 +62,14 @@ class KnownLegs:
     any_open: bool
     caller_talked: bool
     forwarded_talked: bool
+    lacks_a_beginning: bool
 
     @property
-    def may_lack_legs(self) -> bool:
-        """A leg still talks, or somebody answered and nobody is known to have talked: voicemail,
-        or a leg of which every callback was lost."""
-        return self.any_open or (self.caller_talked and not self.forwarded_talked)
+    def lacks_news(self) -> bool:
+        """A leg still talks, one on which people talked never began, or somebody answered and
+        nobody is known to have talked: voicemail, or a leg of which every callback was lost."""
+        silent = self.caller_talked and not self.forwarded_talked
+        return self.any_open or self.lacks_a_beginning or silent
 
 
 def known_legs(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> KnownLegs:
@@ -77,6 +79,9 @@ def known_legs(connection: Connection, tenant_id: uuid.UUID, call_sid: str) -> K
         any_open=any(leg.open for leg in legs),
         caller_talked=any(leg.talk_seconds for leg in legs if leg.kind == "inbound"),
         forwarded_talked=any(leg.talk_seconds for leg in legs if leg.kind != "inbound"),
+        lacks_a_beginning=any(
+            leg.talk_seconds and leg.dialled_at is None for leg in legs if leg.kind != "inbound"
+        ),
     )
 
 
