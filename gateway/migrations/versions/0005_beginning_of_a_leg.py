@@ -1,7 +1,7 @@
 """When the carrier began to dial a leg
 
-Revision: 0003
-After: 0002
+Revision: 0005
+After: 0004
 
 The previous release still runs while this migration does: expand first, contract one release
 later. Ledger tables are never rewritten.
@@ -10,8 +10,8 @@ later. Ledger tables are never rewritten.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
