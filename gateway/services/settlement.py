@@ -32,12 +32,14 @@ from gateway.services.plans import PlanVersion
 from gateway.store import ledger as ledger_store
 from gateway.store import settlement
 from gateway.store.base import Scope
-from gateway.store.settlement import DayKey, DaySums, DueLeg, SettledLeg, Winner
+from gateway.store.direct import unawaited
+from gateway.store.settlement import DayKey, DaySums, DueLeg, Marked, SettledLeg, Winner
 from gateway.uow import UnitOfWork, UnitsOfWork
 
 log = structlog.get_logger(__name__)
 
 LEGS_PER_TRANSACTION = 2_000
+LEGS_PER_MARK = 400
 ACCOUNTS_PER_LOOK = 200
 BUDGET_SECONDS = 40.0  # below the queue's job timeout
 
@@ -164,13 +166,14 @@ def settle_account(
             return 0
     batch = _Batch(uow, own, carrier, paid_in_advance, agency)
     bridged = _bridged(uow, scope, legs)
-    for leg in legs:
-        talked = bridged.get(leg.call_sid, 0)
-        if talked is None and leg.kind == "inbound":
-            continue  # a forwarded leg of this call still talks, and this one's price needs it
-        if leg.beginning_awaited and leg.talk_seconds and batch.charges_ringing(leg):
-            continue  # its first callback is late or lost; the carrier's record says it too
-        batch.settle(leg, talked or 0)
+    with unawaited(uow.connection):
+        for leg in legs:
+            talked = bridged.get(leg.call_sid, 0)
+            if talked is None and leg.kind == "inbound":
+                continue  # a forwarded leg of this call still talks, and this one's price needs it
+            if leg.beginning_awaited and leg.talk_seconds and batch.charges_ringing(leg):
+                continue  # its first callback is late or lost; the carrier's record says it too
+            batch.settle(leg, talked or 0)
     batch.write()
     LEGS_SETTLED.inc(len(batch.settled))
     return len(batch.settled)
@@ -216,6 +219,7 @@ class _Batch:
         self.agency = agency
         self.settled: list[SettledLeg] = []
         self.sums: dict[DayKey, DaySums] = {}
+        self.marked: list[Marked] = []
         self.talked: dict[str, DueLeg] = {}  # by call, the longest leg on which people talked
         self.unrated: list[DueLeg] = []
 
@@ -233,7 +237,7 @@ class _Batch:
         cost = self._cost(leg, usage)
         if in_money.unrated:
             self.unrated.append(leg)
-        self.settled.append(
+        self._mark(
             SettledLeg(
                 leg.leg_sid,
                 max(0, leg.ring_seconds),
@@ -248,6 +252,20 @@ class _Batch:
 
     def _plan(self, leg: DueLeg) -> Plan:
         return plans.plan_version(self.uow.connection, leg.plan_version_id).plan
+
+    def _mark(self, leg: SettledLeg) -> None:
+        """By the hundred, and not waited for: the server marks these while the next are priced."""
+        self.settled.append(leg)
+        if len(self.settled) % LEGS_PER_MARK == 0:
+            self._send_marks()
+
+    def _send_marks(self) -> None:
+        unsent = self.settled[sum(sent.legs for sent in self.marked) :]
+        if unsent:
+            tenant_id = self.books.scope.tenant_id
+            self.marked.append(
+                settlement.mark_settled(self.uow.connection, tenant_id, unsent, now=self.uow.now)
+            )
 
     def _draw(
         self, paid: Minutes, leg: DueLeg, usage: LegUsage, rated: RatedLeg, plan: Plan
@@ -360,6 +378,9 @@ class _Batch:
         if not self.settled:
             return
         connection, scope = self.uow.connection, self.books.scope
+        self._send_marks()
+        for sent in self.marked:
+            sent.check()
         legs = self.talked.values()
         settlement.name_winners(
             connection,
@@ -369,7 +390,6 @@ class _Batch:
         settlement.name_winners_again(
             connection, scope.tenant_id, [leg.call_sid for leg in legs if leg.counted]
         )
-        settlement.mark_settled(connection, scope.tenant_id, self.settled, now=self.uow.now)
         settlement.roll_up(connection, scope, self.sums)
         for leg in self.unrated:
             self._report_unrated(leg)

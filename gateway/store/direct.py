@@ -7,7 +7,8 @@ costs as much processor time as everything else a webhook does (benchmarks/READM
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -31,10 +32,26 @@ def execute(
     webhooks' answer to a database that is away see no difference.
     """
     driver: Any = connection.connection.driver_connection
-    try:
+    with _reported(connection, statement):
         cursor: psycopg.Cursor[tuple[Any, ...]] = driver.execute(statement, values)
+    return cursor
+
+
+@contextmanager
+def unawaited(connection: Connection) -> Iterator[None]:
+    """What is executed inside is sent and not waited for: the server works while this process
+    does. An error shows at the end of the block at the latest, and so do counts of rows."""
+    driver: Any = connection.connection.driver_connection
+    with _reported(connection, "what was not waited for"), driver.pipeline():
+        yield
+
+
+@contextmanager
+def _reported(connection: Connection, statement: str) -> Iterator[None]:
+    try:
+        yield
     except psycopg.Error as error:
-        gone = bool(driver.closed)
+        gone = bool(connection.connection.driver_connection.closed)  # type: ignore[union-attr]
         if gone:
             connection.invalidate(error)
         raise DBAPIError.instance(
@@ -45,4 +62,3 @@ def execute(
             connection_invalidated=gone,
             dialect=connection.dialect,
         ) from error
-    return cursor

@@ -6,8 +6,9 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import psycopg
 from sqlalchemy import Connection, text
 
 from gateway.store.base import Scope
@@ -193,6 +194,16 @@ class SettledLeg(NamedTuple):
     cost_micros: int
 
 
+class Marked(NamedTuple):
+    """Legs that were sent to be marked; the server may still be at it (`direct.unawaited`)."""
+
+    cursor: psycopg.Cursor[tuple[Any, ...]]
+    legs: int
+
+    def check(self) -> None:
+        assert self.cursor.rowcount == self.legs, "a leg vanished under the account's lock"
+
+
 # The tenant is a column of each row (OFFSET 0 keeps it one), not a constant: so the planner cannot
 # choose to read all legs of a tenant, as it does for one that has grown since the last ANALYZE.
 _SETTLE = statement(
@@ -220,9 +231,9 @@ def mark_settled(
     settled: Sequence[SettledLeg],
     *,
     now: dt.datetime,
-) -> None:
+) -> Marked:
     sids, ring, billed, rates, labels, charges, costs = zip(*settled, strict=True)
-    marked = execute(
+    cursor = execute(
         connection,
         _SETTLE,
         {
@@ -237,7 +248,7 @@ def mark_settled(
             "costs": numbers(costs),
         },
     )
-    assert marked.rowcount == len(settled), "a leg vanished under the account's lock"
+    return Marked(cursor, len(settled))
 
 
 def numbers(values: Iterable[int | None]) -> str:
