@@ -12,6 +12,7 @@ from gateway.services import (
     renewal_mail,
     renewals,
 )
+from gateway.services.deeds import Handler
 from gateway.store import outbox
 from gateway.uow import UnitOfWork
 from workers.context import Work, work
@@ -22,17 +23,21 @@ def run() -> None:
 
 
 def drain(tools: Work) -> int:
+    return deeds.work(tools.runtime.units, "notify", handlers(tools))
+
+
+def handlers(tools: Work) -> dict[str, Handler]:
+    """Every kind of deed that this queue knows."""
     runtime, settings = tools.runtime, tools.runtime.settings
-    handlers = notices.handlers(runtime.units, tools.mailer, settings.public_url)
-    handlers |= payment_notices.handlers(
-        runtime.units, tools.mailer, settings.public_url, settings.seller_country
+    return (
+        notices.handlers(runtime.units, tools.mailer, settings.public_url)
+        | payment_notices.handlers(
+            runtime.units, tools.mailer, settings.public_url, settings.seller_country
+        )
+        | renewals.handlers(runtime.units)
+        | renewal_mail.handlers(runtime.units, tools.mailer, settings.public_url)
+        | billing_notices.handlers(runtime.units, tools.mailer, tools.hooks, settings.public_url)
     )
-    handlers |= renewals.handlers(runtime.units)
-    handlers |= renewal_mail.handlers(runtime.units, tools.mailer, settings.public_url)
-    handlers |= billing_notices.handlers(
-        runtime.units, tools.mailer, tools.hooks, settings.public_url
-    )
-    return deeds.work(runtime.units, "notify", handlers)
 
 
 def oldest_due_at(uow: UnitOfWork) -> dt.datetime | None:

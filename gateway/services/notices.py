@@ -7,13 +7,13 @@ from typing import Any
 
 from gateway.providers.mail import Mail, Mailer
 from gateway.providers.telephony import ProviderError
-from gateway.services import accounts
+from gateway.services import accounts, plans
 from gateway.services.accounts import Account
 from gateway.services.deeds import Handler
 from gateway.store import mail as mailbox
 from gateway.store.base import Scope
 from gateway.store.outbox import DueDeed
-from gateway.uow import UnitsOfWork
+from gateway.uow import UnitOfWork, UnitsOfWork
 
 Payload = Mapping[str, Any]
 Compose = Callable[[Account, Payload, str], tuple[str, str]]
@@ -36,8 +36,10 @@ def send(
         if mailbox.is_sent(uow.connection, deed.key):
             return
         account = accounts.get_account(uow, scope)
+        signature = "" if deed.kind == "text_received" else _signature(uow, account)
     subject, body = compose(account, deed.payload, public_url)
-    mail = Mail(str(deed.payload.get("to", account.billing_email)), subject, body)
+    to = str(deed.payload.get("to", account.billing_email))
+    mail = Mail(to, subject, body + signature)
     try:
         mailer.send(mail)
     except ProviderError as refusal:
@@ -56,6 +58,12 @@ def send(
             transport=mailer.name,
             now=uow.now,
         )
+
+
+def _signature(uow: UnitOfWork, account: Account) -> str:
+    """Whom to ask about a bill, as the plan says (S1-19); nothing where it says nothing."""
+    contact = plans.plan_version(uow.connection, account.plan_version_id).plan.terms.support_contact
+    return f"\nQuestions about billing? {contact}\n" if contact else ""
 
 
 def _low_balance(account: Account, payload: Payload, url: str) -> tuple[str, str]:

@@ -43,6 +43,7 @@ WITH_PACKAGES: dict[str, Any] = load_catalogue()["payg"] | {
     "packages": [{"code": "small", "number_type": "local", "minutes": 10, "price": "0.30"}],
     "topup": {"bundles": [{"minutes": 100, "price": "0.50"}]},
     "access_fee": {"month": "1.00"},
+    "support_contact": "(800) 577-1872",
 }
 PEER, TEXT_SID = "+17025550111", "SM" + "5" * 32
 
@@ -244,6 +245,7 @@ def test_what_is_acmes_is_not_there_for_cobalt(walk: Walk) -> None:
             "posting_id",
             "token_id",
             "package_id",
+            "bundle_id",
             "recording_sid",
             "message_id",
             "statement_id",
@@ -267,6 +269,7 @@ def test_an_id_of_acmes_under_cobalts_own_account_is_not_there_either(walk: Walk
             "token_id",
             "message_id",
             "package_id",
+            "bundle_id",
             *CARD_IDS,
         }
         if not rule.endpoint.startswith("api.") or not inner:
@@ -347,6 +350,21 @@ def test_who_may_call_a_route_reaches_it(walk: Walk) -> None:
             if answer.status_code in refusals or answer.status_code >= 500
         ]
     assert "\n".join(line for line in wrong if not _gone_after_the_first(line)) == ""
+
+
+def test_s1_19_every_billing_page_says_whom_to_ask(walk: Walk) -> None:
+    seen, silent = set(), []
+    for rule, method in walk.routes():
+        if method != "GET" or not rule.rule.startswith("/billing"):
+            continue
+        answer = walk.browse("owner", rule, method)
+        if answer.status_code != 200 or answer.mimetype != "text/html":
+            continue  # a file, or the way back from the card page
+        seen.add(rule.endpoint)
+        if WITH_PACKAGES["support_contact"] not in answer.text:
+            silent.append(rule.rule)
+    assert silent == []
+    assert len(seen) >= 15 and {"web.billing", "web.posting", "web.statement", "web.charge"} <= seen
 
 
 def test_no_form_of_the_pages_works_without_its_csrf_token(walk: Walk) -> None:
