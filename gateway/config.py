@@ -22,6 +22,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 SANDBOX_ACCOUNT_SID = "AC" + "5a" * 16
+SANDBOX_ALERT_NUMBER = "+15005550006"  # twilio.com/docs/iam/test-credentials: always a good sender
 # sun_path holds 108 bytes with the closing NUL: man 7 unix (macOS: 104, so this is the floor).
 SOCKET_PATH_BYTES_MAX = 103
 POSTGRES_SOCKET_NAME = ".s.PGSQL.5432"
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     stripe_api_key: str = Field("", repr=False)
     stripe_webhook_secret: str = Field("", repr=False)
     mail_url: str = Field("", repr=False)
+    alert_number: str = ""  # ours at the carrier: warnings by text and call come from it
     # Who bills, as statements print it; lines are separated by "|".
     seller_name: str = Field("Ringledger", max_length=120)
     seller_address: str = Field("", max_length=300)
@@ -128,6 +130,13 @@ class Settings(BaseSettings):
     def _mail_scheme(cls, value: str) -> str:
         if value and not value.startswith(("smtp://", "smtps://")):
             raise ValueError("must look like smtp://user:password@host:587 (or smtps://…:465)")
+        return value
+
+    @field_validator("alert_number")
+    @classmethod
+    def _e164(cls, value: str) -> str:
+        if value and not re.fullmatch(r"\+[1-9][0-9]{6,14}", value):
+            raise ValueError("must look like +14155550100")
         return value
 
     @field_validator("twilio_account_sid")
@@ -292,6 +301,7 @@ def _fill_in(values: dict[str, Any]) -> None:
         values.setdefault("sandbox_port", str(int(port) + 1 if int(port) < 65535 else 65534))
     if values["sandbox"]:
         values["twilio_account_sid"] = SANDBOX_ACCOUNT_SID
+        values.setdefault("alert_number", SANDBOX_ALERT_NUMBER)
         values.setdefault("twilio_api_url", f"http://127.0.0.1:{values.get('sandbox_port', '0')}")
 
 

@@ -114,6 +114,14 @@ def static_apology(text: str) -> str:
     return str(response)
 
 
+def announcement(text: str) -> str:
+    """Spoken twice to whoever answers: the first words are often missed."""
+    response = VoiceResponse()
+    response.say(clean(text), loop=2)
+    response.hangup()
+    return str(response)
+
+
 def empty() -> str:
     return str(VoiceResponse())
 

@@ -12,6 +12,7 @@ from gateway.services import (
     message_deeds,
     message_sweeping,
     payment_methods,
+    phone_notices,
     purchases,
     recharge,
     sweeping,
@@ -36,6 +37,7 @@ def drain(tools: Work) -> int:
         | sweeping.handlers(units, telephony)
         | recharge.handlers(units, tools.runtime.till)
         | card_settling.handlers(units, tools.runtime.till)
+        | phone_notices.handlers(units, telephony, tools.runtime.settings.alert_number)
     )
     done = deeds.work(units, "carrier", handlers) + _sweep_cards(tools)
     done += purchases.resolve_orders(units, telephony)

@@ -16,7 +16,7 @@ from gateway.services import alerts
 from gateway.services.alerts import AlertSettings
 
 SECONDS_PER_MINUTE = 60
-Channel = Literal["email", "webhook", "in_app"]
+Channel = Literal["email", "sms", "webhook", "in_app", "call"]
 Whole = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
@@ -33,6 +33,7 @@ class AlertsIn(Model):
     )
     channels: list[Channel] = Field(default_factory=list)
     webhook_url: str = Field("", max_length=500, description="https only; for `webhook`.")
+    phone: str = Field("", max_length=30, description="For `sms` and `call`; E.164, or as at home.")
 
 
 class AlertsOut(BaseModel):
@@ -46,6 +47,7 @@ class AlertsOut(BaseModel):
         description="Signs what is posted: Ringledger-Signature is sha256= and the HMAC-SHA256 of"
         " the body in hex."
     )
+    phone: str = Field(description="E.164; empty where nobody is texted or called.")
 
 
 @blueprint.get("/alerts")
@@ -78,6 +80,8 @@ def put_alerts(access: Access, body: AlertsIn) -> AlertsOut:
             thresholds=thresholds,
             channels=body.channels,
             hook_url=body.webhook_url,
+            phone=body.phone,
+            by_phone=bool(runtime.current().settings.alert_number),
             actor=access.actor,
         )
     return _out(changed, access.currency)
@@ -95,4 +99,5 @@ def _out(found: AlertSettings, currency: str) -> AlertsOut:
         channels=list(found.channels),  # type: ignore[arg-type]
         webhook_url=found.hook_url,
         webhook_secret=found.hook_secret,
+        phone=found.phone,
     )

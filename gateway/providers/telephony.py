@@ -122,6 +122,11 @@ class Telephony(Protocol):
 
     def usage_of_day(self, day: dt.date) -> tuple[CarrierUsage, ...]: ...
 
+    def place_call(
+        self, *, from_: str, to: str, document: str, ring_seconds: int, time_limit_seconds: int
+    ) -> CarrierCall:
+        """Ring a phone and play a TwiML document to whoever answers."""
+
     def end_call(self, sid: str) -> None:
         """Hang up a live call; one that has ended already is left alone."""
 
@@ -131,8 +136,9 @@ class Telephony(Protocol):
         """Media type and sound."""
 
     def send_message(
-        self, *, from_: str, to: str, body: str, status_callback: str
-    ) -> CarrierMessage: ...
+        self, *, from_: str, to: str, body: str, status_callback: str = ""
+    ) -> CarrierMessage:
+        """Without `status_callback` nobody is told what becomes of it."""
 
     def fetch_message(self, sid: str) -> CarrierMessage | None: ...
 

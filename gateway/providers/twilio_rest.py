@@ -9,6 +9,7 @@ from typing import Any
 
 from requests import ConnectTimeout, RequestException
 from requests.exceptions import ConnectionError as NoConnection
+from twilio.base import values
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.rest import Client
 from urllib3.exceptions import NewConnectionError
@@ -198,6 +199,20 @@ class TwilioTelephony:
             if refusal.code not in (CALL_NOT_IN_PROGRESS, 20404):
                 raise
 
+    def place_call(
+        self, *, from_: str, to: str, document: str, ring_seconds: int, time_limit_seconds: int
+    ) -> CarrierCall:
+        with _asking("place_call", changes=True):
+            return _call(
+                self._client.calls.create(
+                    from_=from_,
+                    to=to,
+                    twiml=document,
+                    timeout=ring_seconds,
+                    time_limit=time_limit_seconds,
+                )
+            )
+
     def set_time_limit(self, sid: str, seconds: int) -> None:
         try:
             with _asking("set_time_limit"):
@@ -230,7 +245,7 @@ class TwilioTelephony:
             return response.headers.get("Content-Type", "audio/x-wav"), bytes(sound)
 
     def send_message(
-        self, *, from_: str, to: str, body: str, status_callback: str
+        self, *, from_: str, to: str, body: str, status_callback: str = ""
     ) -> CarrierMessage:
         with _asking("send_message", changes=True):
             return _message(
@@ -238,7 +253,7 @@ class TwilioTelephony:
                     from_=from_,
                     to=to,
                     body=body,
-                    status_callback=status_callback,
+                    status_callback=status_callback or values.unset,
                     smart_encoded=False,  # what is sent is what was counted and shown
                 )
             )

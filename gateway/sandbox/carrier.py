@@ -159,7 +159,7 @@ class Carrier:
                 )
             if not from_:
                 raise CarrierError(400, 21213, "No 'From' number is specified")
-            if from_ not in self.books.numbers.owned:
+            if not self.books.numbers.may_send(from_):
                 raise CarrierError(
                     400,
                     21210,
@@ -175,7 +175,7 @@ class Carrier:
                 direction="outbound-api",
                 status=Status.QUEUED,
                 created_at=self.clock.now(),
-                number_sid=self.books.numbers.owned[from_].sid,
+                number_sid=owned.sid if (owned := self.books.numbers.owned.get(from_)) else "",
                 fallback_url=form.get("FallbackUrl", ""),
                 fallback_method=form.get("FallbackMethod", "POST"),
                 status_callback=form.get("StatusCallback", ""),

@@ -72,7 +72,7 @@ class Messages:
             raise CarrierError(400, 21211, f"The 'To' number {to} is not a valid phone number.")
         if not from_:
             raise CarrierError(400, 21603, "A 'From' phone number is required.")
-        if from_ not in self._exchange.books.numbers.owned:
+        if not self._exchange.books.numbers.may_send(from_):
             raise CarrierError(
                 400, 21606, f"The 'From' phone number {from_} is not a valid, message-capable"
                 " Twilio phone number for this destination.",

@@ -8,8 +8,9 @@ crossed. Days left are looked at by the clock.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from billing import alerts as rules
@@ -18,15 +19,17 @@ from billing.money import format_amount
 from billing.terms import Alerts
 from gateway.services import audit
 from gateway.services.errors import FieldError, Invalid, NotFound
+from gateway.store import accounts, looks, numbers, outbox
 from gateway.store import alerts as store
 from gateway.store import ledger as ledger_store
-from gateway.store import looks, outbox
-from gateway.store.alerts import Hook, StoredAlert
+from gateway.store.alerts import Reach, StoredAlert
 from gateway.store.base import Scope, new_id
 from gateway.store.looks import BilledAccount
 from gateway.uow import UnitOfWork
+from routing.numbering import InvalidNumber, is_dialable_destination, parse_e164, region_of
 
-CHANNELS = ("email", "webhook", "in_app")
+CHANNELS = ("email", "sms", "webhook", "in_app", "call")
+BY_PHONE = ("sms", "call")
 THRESHOLDS_MAX = 20
 VALUE_MAX = 10**15
 HOOK_LENGTH_MAX = 500
@@ -44,23 +47,25 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class AlertSettings:
-    """`hook_secret` signs what is posted to `hook_url`."""
+    """`hook_secret` signs what is posted to `hook_url`; `phone` is texted and called."""
 
     watches: tuple[Watch, ...]
     channels: tuple[str, ...]
     hook_url: str
     hook_secret: str
+    phone: str
 
 
 def get_settings(uow: UnitOfWork, scope: Scope) -> AlertSettings:
     found = store.of_account(uow.connection, scope)
-    hook = store.find_hook(uow.connection, scope) or Hook("", "")
+    reach = find_reach(uow, scope)
     channels = {channel for alert in found for channel in alert.channels}
     return AlertSettings(
         tuple(Watch(alert.measure, alert.threshold, not alert.armed) for alert in found),
         tuple(channel for channel in CHANNELS if channel in channels) or ("email", "in_app"),
-        hook.url,
-        hook.secret,
+        reach.hook_url,
+        reach.hook_secret,
+        reach.phone,
     )
 
 
@@ -71,17 +76,26 @@ def change_settings(
     thresholds: Iterable[Threshold],
     channels: Collection[str],
     hook_url: str,
+    phone: str = "",
+    by_phone: bool = True,
     actor: str,
 ) -> AlertSettings:
     """All thresholds at once. One that is reached already says so on the pages, and does not
-    send: it was not crossed."""
+    send: it was not crossed. `by_phone`: the house has a number that texts and calls come from.
+    """
     wanted = sorted(set(thresholds))
-    _check(wanted, channels, hook_url)
+    errors = list(_complaints(wanted, channels, hook_url, phone))
+    if not by_phone and set(channels) & set(BY_PHONE):
+        errors.append(FieldError("/channels", "nobody is texted or called here: choose another"))
+    called = _telephone(uow, scope, phone, errors)
+    if errors:
+        raise Invalid(errors)
     ledger_store.lock_books(uow.connection, scope)  # settlement reads and fires them under it
     account = _account(uow, scope)
-    hook = store.find_hook(uow.connection, scope) or Hook("", "")
-    secret = (hook.secret or secrets.token_hex(SECRET_BYTES)) if hook_url else ""
-    store.set_hook(uow.connection, scope, Hook(hook_url, secret), actor=actor, now=uow.now)
+    before = find_reach(uow, scope)
+    secret = (before.hook_secret or secrets.token_hex(SECRET_BYTES)) if hook_url else ""
+    reach = Reach(hook_url, secret, called)
+    store.set_reach(uow.connection, scope, reach, actor=actor, now=uow.now)
     _put(uow, account, wanted, channels)
     audit.note(
         uow,
@@ -92,6 +106,7 @@ def change_settings(
         thresholds=[f"{t.gauge}:{t.value}" for t in wanted],
         channels=sorted(channels),
         webhook=hook_url,
+        phone=called,
     )
     return get_settings(uow, scope)
 
@@ -99,13 +114,13 @@ def change_settings(
 def follow_plan(uow: UnitOfWork, account: BilledAccount, alerts: Alerts) -> None:
     """An account begins with the thresholds of its plan; from then on they are its own. Where
     it already warns of a balance of its own, the plan's are left out."""
-    if store.find_hook(uow.connection, account.scope) is not None:
+    if store.find_reach(uow.connection, account.scope) is not None:
         return
     wanted = sorted(thresholds_of(alerts))
     if account.low_balance_micros is not None:
         wanted = [t for t in wanted if t.gauge != Gauge.MONEY]
     channels = [channel for channel in CHANNELS if channel in alerts.channels]
-    store.set_hook(uow.connection, account.scope, Hook("", ""), actor="system", now=uow.now)
+    store.set_reach(uow.connection, account.scope, Reach(), actor="system", now=uow.now)
     _put(uow, account, wanted if channels else [], channels)
 
 
@@ -209,24 +224,44 @@ def _send(
         "words": rules.words(threshold, account.currency),
         "at": uow.now.isoformat(),
     }
-    hook = store.find_hook(uow.connection, scope)
     crossing = str(new_id())  # fired with this commit or not at all: the row is armed no more
-    if "email" in alert.channels:
-        _add(uow, scope, "alert", crossing, payload)
-    if "webhook" in alert.channels and hook is not None and hook.url:
-        _add(uow, scope, "alert_hook", crossing, payload)
+    reach = find_reach(uow, scope)
+    for channel in alert.channels:
+        leave_due(uow, scope, "alert", channel, reach, crossing, payload)
 
 
-def _add(uow: UnitOfWork, scope: Scope, kind: str, crossing: str, payload: dict[str, str]) -> None:
+def leave_due(
+    uow: UnitOfWork,
+    scope: Scope,
+    kind: str,
+    channel: str,
+    reach: Reach,
+    key: str,
+    payload: Mapping[str, Any],
+) -> bool:
+    """The deed that brings a warning there; False where the channel leads nowhere. What stands
+    on the pages shows by itself."""
+    match channel:
+        case "in_app":
+            return True
+        case "email":
+            queue, deed = "notify", kind
+        case "webhook" if reach.hook_url:
+            queue, deed = "notify", f"{kind}_hook"
+        case "sms" | "call" if reach.phone:
+            queue, deed = "carrier", f"{kind}_{channel}"
+        case _:
+            return False
     outbox.add(
         uow.connection,
         scope,
-        queue="notify",
-        kind=kind,
-        key=f"{kind}:{crossing}",
-        payload=payload,
+        queue=queue,
+        kind=deed,
+        key=f"{deed}:{key}",
+        payload=dict(payload),
         now=uow.now,
     )
+    return True
 
 
 def shown(measure: str, value: int) -> str:
@@ -252,26 +287,47 @@ def _account(uow: UnitOfWork, scope: Scope) -> BilledAccount:
     return account
 
 
-def _check(wanted: Collection[Threshold], channels: Collection[str], hook_url: str) -> None:
-    errors = []
+def _complaints(
+    wanted: Collection[Threshold], channels: Collection[str], hook_url: str, phone: str
+) -> Iterator[FieldError]:
     if len(wanted) > THRESHOLDS_MAX:
-        errors.append(FieldError("/thresholds", f"set at most {THRESHOLDS_MAX}"))
+        yield FieldError("/thresholds", f"set at most {THRESHOLDS_MAX}")
     for threshold in wanted:
         if not 0 <= threshold.value <= VALUE_MAX:
-            errors.append(FieldError(f"/{threshold.gauge}", "write 0 or more"))
+            yield FieldError(f"/{threshold.gauge}", "write 0 or more")
     for channel in channels:
         if channel not in CHANNELS:
-            errors.append(FieldError("/channels", f"choose from {', '.join(CHANNELS)}"))
+            yield FieldError("/channels", f"choose from {', '.join(CHANNELS)}")
     if wanted and not channels:
-        errors.append(FieldError("/channels", "choose at least one way to be warned"))
+        yield FieldError("/channels", "choose at least one way to be warned")
     if "webhook" in channels and not hook_url:
-        errors.append(FieldError("/webhook_url", "write where the alerts are to be posted"))
+        yield FieldError("/webhook_url", "write where the alerts are to be posted")
     if hook_url and not is_hook(hook_url):
-        errors.append(
-            FieldError("/webhook_url", "write an address such as https://example.com/alerts")
-        )
-    if errors:
-        raise Invalid(errors)
+        yield FieldError("/webhook_url", "write an address such as https://example.com/alerts")
+    if not phone and set(channels) & set(BY_PHONE):
+        yield FieldError("/phone", "write the number that is to be texted or called")
+
+
+def _telephone(uow: UnitOfWork, scope: Scope, typed: str, errors: list[FieldError]) -> str:
+    """In E.164. The house pays for warnings, so a phone is where the account may call anyway, and
+    none of our numbers: that would be a call of the customer's."""
+    if not typed:
+        return ""
+    account = accounts.find(uow.connection, scope)
+    assert account is not None
+    try:
+        phone = parse_e164(typed, account.country)
+    except InvalidNumber as refusal:
+        errors.append(FieldError("/phone", str(refusal)))
+        return ""
+    dialable = is_dialable_destination(phone)
+    if not dialable.ok:
+        errors.append(FieldError("/phone", dialable.reason))
+    elif region_of(phone) not in account.allowed_countries:
+        errors.append(FieldError("/phone", "lies in a country that the account may not call"))
+    elif numbers.ours_among(uow.connection, [phone]):
+        errors.append(FieldError("/phone", "is a tracking number: write that of a telephone"))
+    return phone
 
 
 def is_hook(url: str) -> bool:
@@ -293,5 +349,5 @@ def is_hook(url: str) -> bool:
     )
 
 
-def find_hook(uow: UnitOfWork, scope: Scope) -> Hook | None:
-    return store.find_hook(uow.connection, scope)
+def find_reach(uow: UnitOfWork, scope: Scope) -> Reach:
+    return store.find_reach(uow.connection, scope) or Reach()

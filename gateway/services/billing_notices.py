@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gateway.providers.hooks import Hooks
 from gateway.providers.mail import Mailer
-from gateway.providers.telephony import ProviderError
 from gateway.services import alerts, dunning, notices
 from gateway.services.accounts import Account
 from gateway.services.deeds import Handler
@@ -27,42 +26,16 @@ def handlers(
         "statement": mail,
         "alert": mail,
         "alert_hook": hook,
-        dunning.NOTICE: _followed(units, mail),
-        dunning.HOOK_NOTICE: _followed(units, hook),
+        dunning.NOTICE: dunning.followed(units, mail),
+        dunning.HOOK_NOTICE: dunning.followed(units, hook),
     }
-
-
-def _followed(units: UnitsOfWork, send: Handler) -> Handler:
-    """A notice that arrived counts for the ladder; one that was refused for good does not."""
-
-    def handle(deed: DueDeed) -> None:
-        try:
-            send(deed)
-        except ProviderError as refusal:
-            if refusal.permanent:
-                _note(units, deed, arrived=False)
-            raise
-        _note(units, deed, arrived=True)
-
-    return handle
-
-
-def _note(units: UnitsOfWork, deed: DueDeed, *, arrived: bool) -> None:
-    with units.begin() as uow:
-        dunning.note_delivery(
-            uow,
-            Scope(deed.tenant_id, deed.account_id),
-            day=int(deed.payload["day"]),
-            channel=str(deed.payload["channel"]),
-            arrived=arrived,
-        )
 
 
 def _post(units: UnitsOfWork, hooks: Hooks, deed: DueDeed) -> None:
     """To the address of the moment: it may have been mended since the event."""
     with units.read() as uow:
-        hook = alerts.find_hook(uow, Scope(deed.tenant_id, deed.account_id))
-    if hook is None or not hook.url:
+        reach = alerts.find_reach(uow, Scope(deed.tenant_id, deed.account_id))
+    if not reach.hook_url:
         return
     event = {
         "id": deed.key,
@@ -70,7 +43,7 @@ def _post(units: UnitsOfWork, hooks: Hooks, deed: DueDeed) -> None:
         "account_id": str(deed.account_id),
         **deed.payload,
     }
-    hooks.post(hook.url, hook.secret, event)
+    hooks.post(reach.hook_url, reach.hook_secret, event)
 
 
 def _statement(account: Account, payload: Payload, url: str) -> tuple[str, str]:

@@ -26,8 +26,10 @@ from billing.dunning import (
     note_step,
 )
 from billing.money import format_amount
-from gateway.services import arrears, audit, ledger, plans
+from gateway.providers.telephony import ProviderError
+from gateway.services import alerts, arrears, audit, ledger, plans
 from gateway.services.arrears import ARREARS, Arrears
+from gateway.services.deeds import Handler
 from gateway.services.errors import Conflict, Invalid, NotFound
 from gateway.services.ledger import Books
 from gateway.services.pages import (
@@ -39,13 +41,13 @@ from gateway.services.pages import (
     encode_cursor,
 )
 from gateway.store import accounts as account_store
-from gateway.store import alerts as alert_store
 from gateway.store import dunning as store
-from gateway.store import looks, outbox
+from gateway.store import looks
 from gateway.store.base import Scope
 from gateway.store.dunning import Overdue
 from gateway.store.looks import BilledAccount
-from gateway.uow import UnitOfWork
+from gateway.store.outbox import DueDeed
+from gateway.uow import UnitOfWork, UnitsOfWork
 
 NOTICE = "arrears"
 HOOK_NOTICE = "arrears_hook"
@@ -100,25 +102,15 @@ def _do(
 
 
 def _send(uow: UnitOfWork, account: BilledAccount, found: Arrears, day: int, channel: str) -> bool:
-    """By mail and webhook through the outbox; on the pages a notice shows by itself."""
-    if channel == "in_app":
-        return True
-    if channel == "email":
-        kind = NOTICE
-    elif channel == "webhook":
-        hook = alert_store.find_hook(uow.connection, account.scope)
-        if hook is None or not hook.url:
-            return False
-        kind = HOOK_NOTICE
-    else:
-        return False
-    outbox.add(
-        uow.connection,
+    """By whatever way the ladder names; False where it leads nowhere."""
+    return alerts.leave_due(
+        uow,
         account.scope,
-        queue="notify",
-        kind=kind,
-        key=f"{kind}:{account.id}:{found.overdue_on.isoformat()}:{day}",
-        payload={
+        NOTICE,
+        channel,
+        alerts.find_reach(uow, account.scope),
+        f"{account.id}:{found.overdue_on.isoformat()}:{day}",
+        {
             "day": day,
             "channel": channel,
             "overdue_on": found.overdue_on.isoformat(),
@@ -128,9 +120,7 @@ def _send(uow: UnitOfWork, account: BilledAccount, found: Arrears, day: int, cha
             "words": f"The account is in arrears since {found.overdue_on.isoformat()}.",
             "at": uow.now.isoformat(),
         },
-        now=uow.now,
     )
-    return True
 
 
 def _hold(uow: UnitOfWork, opened: Books) -> None:
@@ -150,6 +140,32 @@ def _relieve(uow: UnitOfWork, opened: Books) -> None:
     if opened.locked.held == ARREARS:
         _release(uow, opened)
     audit.note(uow, opened.scope, "system", "arrears.ended", opened.scope.account_id)
+
+
+def followed(units: UnitsOfWork, send: Handler) -> Handler:
+    """A notice that arrived counts for the ladder; one that was refused for good does not."""
+
+    def handle(deed: DueDeed) -> None:
+        try:
+            send(deed)
+        except ProviderError as refusal:
+            if refusal.permanent:
+                _note_deed(units, deed, arrived=False)
+            raise
+        _note_deed(units, deed, arrived=True)
+
+    return handle
+
+
+def _note_deed(units: UnitsOfWork, deed: DueDeed, *, arrived: bool) -> None:
+    with units.begin() as uow:
+        note_delivery(
+            uow,
+            Scope(deed.tenant_id, deed.account_id),
+            day=int(deed.payload["day"]),
+            channel=str(deed.payload["channel"]),
+            arrived=arrived,
+        )
 
 
 def note_delivery(uow: UnitOfWork, scope: Scope, *, day: int, channel: str, arrived: bool) -> None:

@@ -37,7 +37,7 @@ class AlertRow(Base):
     account_id: Mapped[uuid.UUID]
     measure: Mapped[str] = mapped_column(String(8))  # money, minutes, days
     threshold: Mapped[int] = mapped_column(BigInteger)  # micros, seconds, days
-    channels: Mapped[list[str]]  # email, webhook, in_app
+    channels: Mapped[list[str]]  # email, sms, webhook, in_app, call
     armed: Mapped[bool]
     fired_at: Mapped[dt.datetime | None]
     created_at: Mapped[dt.datetime]
@@ -62,6 +62,7 @@ class AlertSettingRow(Base):
     account_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     hook_url: Mapped[str]  # empty: no webhook
     hook_secret: Mapped[str]  # signs what is posted there
+    phone: Mapped[str] = mapped_column(server_default="")  # texted and called; empty: neither
     changed_at: Mapped[dt.datetime]
     changed_by: Mapped[str]
 
@@ -87,11 +88,12 @@ class StoredAlert:
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
-    """Where alerts are posted to; both are empty where nobody asked for it."""
+class Reach:
+    """Where an account is reached beside its billing e-mail; empty where nobody asked for it."""
 
-    url: str
-    secret: str
+    hook_url: str = ""
+    hook_secret: str = ""
+    phone: str = ""
 
 
 def of_account(connection: Connection, scope: Scope) -> list[StoredAlert]:
@@ -111,23 +113,24 @@ def of_account(connection: Connection, scope: Scope) -> list[StoredAlert]:
     return [StoredAlert(*row[:3], tuple(row[3]), *row[4:]) for row in rows]
 
 
-def find_hook(connection: Connection, scope: Scope) -> Hook | None:
+def find_reach(connection: Connection, scope: Scope) -> Reach | None:
     """None until the thresholds of the account were first set."""
     row = connection.execute(
-        select(AlertSettingRow.hook_url, AlertSettingRow.hook_secret).where(
+        select(AlertSettingRow.hook_url, AlertSettingRow.hook_secret, AlertSettingRow.phone).where(
             AlertSettingRow.tenant_id == scope.tenant_id,
             AlertSettingRow.account_id == scope.account_id,
         )
     ).first()
-    return None if row is None else Hook(*row)
+    return None if row is None else Reach(*row)
 
 
-def set_hook(
-    connection: Connection, scope: Scope, hook: Hook, *, actor: str, now: dt.datetime
+def set_reach(
+    connection: Connection, scope: Scope, reach: Reach, *, actor: str, now: dt.datetime
 ) -> None:
     values = {
-        "hook_url": hook.url,
-        "hook_secret": hook.secret,
+        "hook_url": reach.hook_url,
+        "hook_secret": reach.hook_secret,
+        "phone": reach.phone,
         "changed_at": now,
         "changed_by": actor,
     }

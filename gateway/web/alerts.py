@@ -13,6 +13,7 @@ from gateway.services import alerts, dunning
 from gateway.services.errors import FieldError, Invalid
 from gateway.web import plan_form
 from gateway.web.blueprint import blueprint, owners_only, principal, scope
+from routing.numbering import pretty
 
 SECONDS_PER_MINUTE = 60
 FIELDS = {Gauge.MONEY: "money", Gauge.MINUTES: "minutes", Gauge.DAYS: "days"}
@@ -35,6 +36,8 @@ def change_alerts() -> Response | tuple[str, int]:
                 thresholds=_thresholds(form),
                 channels=form.getlist("channels"),
                 hook_url=form.get("webhook_url", "").strip(),
+                phone=form.get("phone", "").strip(),
+                by_phone=bool(runtime.current().settings.alert_number),
                 actor=principal().name,
             )
     except Invalid as invalid:
@@ -63,6 +66,7 @@ def alerts_page(invalid: Invalid | None = None, typed: Mapping[str, str] | None 
         chosen=current.channels if typed is None else request.form.getlist("channels"),
         errors=plan_form.errors_by_field((e.path.removeprefix("/"), e.message) for e in errors),
         shown=alerts.shown,
+        by_phone=bool(runtime.current().settings.alert_number),
     )
 
 
@@ -73,6 +77,7 @@ def _shown(current: alerts.AlertSettings) -> dict[str, str]:
     return {
         **{name: ", ".join(values) for name, values in found.items()},
         "webhook_url": current.hook_url,
+        "phone": pretty(current.phone),
     }
 
 
