@@ -73,8 +73,9 @@ def test_c20_warnings_are_set_at_once_and_read_back(acmes: Program) -> None:
         "balance": ["20.00", "5.00"],
         "minutes": [100],
         "days_left": [3],
-        "channels": ["email", "webhook"],
+        "channels": ["email", "sms", "webhook", "call"],
         "webhook_url": "https://example.com/alerts",
+        "phone": "+14155550177",
     }
     answer = acmes.put("/alerts", wanted)
     assert answer.status_code == 200 and answer.json is not None
@@ -92,7 +93,8 @@ def test_c20_warnings_are_set_at_once_and_read_back(acmes: Program) -> None:
     [
         pytest.param({"balance": ["x"], "channels": ["email"]}, "/balance/0", id="no amount"),
         pytest.param({"balance": ["5.00"]}, "/channels", id="C20 no way to be told"),
-        pytest.param({"channels": ["sms"]}, "/channels/0", id="C20 not offered"),
+        pytest.param({"channels": ["pigeon"]}, "/channels/0", id="C20 no such way"),
+        pytest.param({"channels": ["sms"]}, "/phone", id="C20 nobody to text"),
         pytest.param({"webhook_url": "http://x.test"}, "/webhook_url", id="H not encrypted"),
         pytest.param({"days_left": [-1], "channels": ["email"]}, "/days_left/0", id="below zero"),
     ],

@@ -1,5 +1,6 @@
 """Warnings once per crossing, in the transaction that crosses (C20, S2-08)."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,9 @@ from gateway.services import alerts, banners, billing_notices, deeds, ledger, lo
 from gateway.services.accounts import Account
 from gateway.services.errors import Invalid
 from gateway.store.base import new_id
-from gateway.store.outbox import OutboxRow
+from gateway.store.outbox import DueDeed, OutboxRow
 from gateway.uow import UnitsOfWork
-from tests.services.conftest import OLGA
+from tests.services.conftest import NOON, OLGA
 from tests.services.days import Calendar, open_account, pay, talk
 from tests.services.history import History
 
@@ -179,6 +180,30 @@ def test_c20_by_webhook_and_mail_as_the_account_wants(
     assert url == HOOK and len(secret) == 48
     assert (event["type"], event["threshold"], event["reading"]) == ("alert", "20.00", "10.00")
     assert event["account_id"] == str(acme.id)
+
+
+def test_c20_a_webhook_is_tried_again_under_the_same_id(
+    units: UnitsOfWork, acme: Account, fund: Any, watch: Any, spend: Any
+) -> None:
+    fund(acme, "50.00")
+    watch(acme, money("20.00"), channels=["webhook"], hook_url=HOOK)
+    spend(acme, "40.00")
+    hooks = FakeHooks()
+    hooks.fails = True
+    tried: list[Any] = []
+    handlers = billing_notices.handlers(units, SandboxMailer(), hooks, "http://x.test")
+
+    def remember(deed: DueDeed) -> None:
+        tried.append(deed.key)
+        handlers["alert_hook"](deed)
+
+    deeds.work(units, "notify", handlers | {"alert_hook": remember})
+    hooks.fails = False
+    later = UnitsOfWork(units.engine, lambda: NOON + dt.timedelta(minutes=5))
+    deeds.work(later, "notify", handlers | {"alert_hook": remember})
+    deeds.work(later, "notify", handlers | {"alert_hook": remember})
+    ((_, _, event),) = hooks.posted
+    assert tried == [event["id"]] * 2
 
 
 @pytest.mark.parametrize(
