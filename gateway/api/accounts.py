@@ -65,6 +65,9 @@ class AccountOut(BaseModel):
     plan_version: int
     plan_version_id: UUID
     billing_email: str
+    billing_email_bounced_at: dt.datetime | None = Field(
+        description="Since when mail there comes back; null once the address is changed."
+    )
     billing: str
     parent: UUID | None
     allowed_countries: list[str]
@@ -80,6 +83,7 @@ class AccountsOut(Items[AccountOut]):
 
 class AccountListing(Listing):
     query: str = Field("", max_length=120, description="Part of the name or the billing e-mail.")
+    bounced: bool = Field(False, description="Only those whose billing e-mail comes back.")
 
 
 @blueprint.post("/accounts")
@@ -111,7 +115,9 @@ def list_accounts(staff: Principal, query: AccountListing) -> object:
     """List accounts, newest first (staff)"""
     after = pages.decode_cursor(query.after, pages.uuid_of) if query.after else None
     with runtime.current().units.read() as uow:
-        found = accounts.list_accounts(uow, after=after, limit=query.limit, query=query.query)
+        found = accounts.list_accounts(
+            uow, after=after, limit=query.limit, query=query.query, bounced=query.bounced
+        )
     return {
         "items": [account_out(account) for account in found],
         "next": pages.encode_cursor(found[-1].id) if len(found) == query.limit else None,
@@ -172,6 +178,7 @@ def account_out(account: Account) -> AccountOut:
         plan_version=account.plan_version,
         plan_version_id=account.plan_version_id,
         billing_email=account.billing_email,
+        billing_email_bounced_at=account.billing_email_bounced_at,
         billing=account.billing,
         parent=account.parent_id,
         allowed_countries=list(account.allowed_countries),

@@ -49,24 +49,28 @@ class DiffLine:
 @blueprint.get("/accounts")
 def list_accounts() -> str:
     query = request.args.get("query", "").replace("\0", "")
+    bounced = request.args.get("bounced") == "yes"
     after = request.args.get("after")
     before = pages.decode_cursor(after, pages.uuid_of) if after else None
     with runtime.current().units.read() as uow:
-        found = accounts.list_accounts(uow, after=before, limit=ACCOUNTS + 1, query=query)
+        found = accounts.list_accounts(
+            uow, after=before, limit=ACCOUNTS + 1, query=query, bounced=bounced
+        )
         page = pages.cut(found, ACCOUNTS, lambda account: pages.encode_cursor(account.id))
         days_left = {
             account.id: overview.overview(uow, account.scope, overview.BURN_WINDOW_DAYS).days_left
             for account in page.items
         }
-    kept = query or None
+    kept = {"query": query or None, "bounced": "yes" if bounced else None}
     return render_template(
         "ops/accounts.html",
         section="accounts",
         page=page,
         days_left=days_left,
         query=query,
-        next_url=url_for("ops.list_accounts", after=page.next, query=kept) if page.next else None,
-        first_url=url_for("ops.list_accounts", query=kept) if after else None,
+        bounced=bounced,
+        next_url=url_for("ops.list_accounts", after=page.next, **kept) if page.next else None,
+        first_url=url_for("ops.list_accounts", **kept) if after else None,
     )
 
 

@@ -114,14 +114,21 @@ def find_scope(uow: UnitOfWork, account_id: uuid.UUID) -> Scope | None:
 
 
 def list_accounts(
-    uow: UnitOfWork, *, after: uuid.UUID | None = None, limit: int = 50, query: str = ""
+    uow: UnitOfWork,
+    *,
+    after: uuid.UUID | None = None,
+    limit: int = 50,
+    query: str = "",
+    bounced: bool = False,
 ) -> tuple[Account, ...]:
-    """Of all tenants, for staff; newest first; `after` is the id of the last one seen."""
+    """Of all tenants, for staff; newest first; `after` is the id of the last one seen. `bounced`:
+    those alone whose billing e-mail comes back (S2-14)."""
     return accounts.newest(
         uow.connection,
         before=after,
         limit=min(max(limit, 1), LIMIT_MAX),
         name_contains=query.strip(),
+        bounced=bounced,
     )
 
 

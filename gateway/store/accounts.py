@@ -86,6 +86,7 @@ class AccountRow(Base):
         CheckConstraint("billing in ('own','agency_shared')", name="billing"),
         Index("ix_account_parent", "tenant_id", "parent_id"),
         Index("ix_account_look", "look_at"),
+        Index("ix_account_bounced", "id", postgresql_where="billing_email_bounced_at is not null"),
     )
 
 
@@ -117,6 +118,7 @@ class Account:
     balance_micros: int
     draws_minutes: bool
     held: str | None
+    billing_email_bounced_at: dt.datetime | None
 
     @property
     def scope(self) -> Scope:
@@ -169,12 +171,19 @@ def find(connection: Connection, scope: Scope) -> Account | None:
 
 
 def newest(
-    connection: Connection, *, before: uuid.UUID | None, limit: int, name_contains: str
+    connection: Connection,
+    *,
+    before: uuid.UUID | None,
+    limit: int,
+    name_contains: str,
+    bounced: bool = False,
 ) -> tuple[Account, ...]:
-    """Of all tenants: for staff. Newest first, by id."""
+    """Of all tenants: for staff. Newest first, by id; `bounced`: those whose mail comes back."""
     found = _accounts().order_by(AccountRow.id.desc()).limit(limit)
     if before is not None:
         found = found.where(AccountRow.id < before)
+    if bounced:
+        found = found.where(AccountRow.billing_email_bounced_at.is_not(None))
     if name_contains:
         found = found.where(
             or_(
@@ -221,6 +230,7 @@ def _accounts() -> Select[*tuple[Any, ...]]:
             LedgerAccountRow.balance_micros,
             row.draws_minutes,
             row.held,
+            row.billing_email_bounced_at,
         )
         .join(PlanVersionRow, PlanVersionRow.id == row.plan_version_id)
         .join(PlanRow, PlanRow.id == PlanVersionRow.plan_id)

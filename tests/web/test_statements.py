@@ -4,11 +4,13 @@ import csv
 import datetime as dt
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from billing.money import parse_amount
+from gateway.runtime import EXTENSION
 from gateway.services import accounts, ledger, looks, statements, transfers
 from gateway.uow import UnitsOfWork
 from tests.web.conftest import OLGA, Browser, World
@@ -87,6 +89,23 @@ def test_c20_warnings_are_set_shown_and_refused_at_their_field(world: World, acm
     assert refused.status_code == 422 and "is not an amount" in refused.text
     hooked = [("money", "5.00"), ("channels", "webhook"), ("webhook_url", "http://x.test")]
     assert "https://example.com/alerts" in acme.post("/billing/alerts", hooked).text
+    called = [("money", "5.00"), ("channels", "sms"), ("channels", "call")]
+    assert "is to be texted or called" in acme.post("/billing/alerts", called).text
+    assert acme.post("/billing/alerts", [*called, ("phone", "(415) 555-0177")]).status_code == 302
+    page = acme.page("/billing/alerts")
+    assert 'value="(415) 555-0177"' in page and 'value="call" checked' in page
+
+
+def test_c20_without_a_number_of_the_house_nobody_is_texted_or_called(
+    world: World, acme: Browser
+) -> None:
+    settings = world.runtime.settings.model_copy(update={"alert_number": ""})
+    world.app.extensions[EXTENSION] = replace(world.runtime, settings=settings)
+    page = acme.page("/billing/alerts")
+    assert 'value="sms"' not in page and 'name="phone"' not in page
+    called = [("money", "5.00"), ("channels", "sms"), ("phone", "+14155550177")]
+    refused = acme.post("/billing/alerts", called)
+    assert refused.status_code == 422 and "nobody is texted or called here" in refused.text
 
 
 def test_members_see_warnings_and_owners_change_them(member: Browser) -> None:
@@ -98,6 +117,10 @@ def test_s2_14_mail_that_comes_back_shows_on_every_page(world: World, acme: Brow
     with world.units.begin() as uow:
         accounts.note_bounce(uow, world.acme.scope, "billing@acme.test", "no such user")
     assert "Mail to billing@acme.test comes back" in acme.page("/calls")
+    olga = world.logged_in(OLGA)
+    assert "comes back since" in olga.page(f"/ops/accounts/{world.acme.id}")
+    flagged = olga.page("/ops/accounts?bounced=yes")
+    assert ">Acme<" in flagged and ">Bolt<" not in flagged
     acme.post(
         "/settings",
         {
@@ -108,6 +131,7 @@ def test_s2_14_mail_that_comes_back_shows_on_every_page(world: World, acme: Brow
         },
     )
     assert "comes back" not in acme.page("/calls")
+    assert ">Acme<" not in olga.page("/ops/accounts?bounced=yes")
 
 
 def _send(olga: Browser, path: str, fields: dict[str, Any], **more: Any) -> Any:

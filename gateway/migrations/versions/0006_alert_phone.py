@@ -1,4 +1,4 @@
-"""Warnings by text and call
+"""Warnings by text and call, and the flag of mail that comes back
 
 Revision: 0006
 After: 0005
@@ -16,7 +16,18 @@ down_revision = "0005"
 
 def upgrade() -> None:
     op.add_column("alert_setting", sa.Column("phone", sa.Text(), server_default="", nullable=False))
+    op.create_index(
+        "ix_account_bounced",
+        "account",
+        ["id"],
+        postgresql_where="billing_email_bounced_at is not null",
+    )
 
 
 def downgrade() -> None:
+    op.drop_index(
+        "ix_account_bounced",
+        table_name="account",
+        postgresql_where="billing_email_bounced_at is not null",
+    )
     op.drop_column("alert_setting", "phone")
