@@ -61,7 +61,7 @@ def list_accounts() -> str:
             account.id: overview.overview(uow, account.scope, overview.BURN_WINDOW_DAYS).days_left
             for account in page.items
         }
-    kept = {"query": query or None, "bounced": "yes" if bounced else None}
+    kept: dict[str, Any] = {"query": query or None, "bounced": "yes" if bounced else None}
     return render_template(
         "ops/accounts.html",
         section="accounts",
