@@ -62,10 +62,10 @@ def next_month() -> dt.datetime:
 def measure(opened: Stage, accounts: int, legs: int) -> None:
     at = next_month()
     units = UnitsOfWork(opened.units.engine, lambda: at)
-    looks.look(units, _one(opened))  # modules, connections and plans are there now
+    looks.look(units, _one(opened), "US")  # modules, connections and plans are there now
     before = _memory_mb()
     began = time.perf_counter()
-    looked = looks.drain(units, budget_seconds=3_600)
+    looked = looks.drain(units, "US", budget_seconds=3_600)
     seconds = time.perf_counter() - began
     assert looked >= accounts - 1, looked
     print_table(

@@ -30,6 +30,14 @@ def payment_of(net_micros: int, treatment: VatTreatment, currency: str) -> Payme
     return Payment(split.net_micros, split.vat_micros, treatment.rate_basis_points, treatment.note)
 
 
+def payment_in(gross_micros: int, treatment: VatTreatment, currency: str) -> Payment:
+    """What came by bank, taken apart: the tax is in it. The inverse of `payment_of`."""
+    split = split_gross(
+        gross_micros, treatment.rate_basis_points, quantum_micros=quantum_micros(currency)
+    )
+    return Payment(split.net_micros, split.vat_micros, treatment.rate_basis_points, treatment.note)
+
+
 def credit_of(payment: Payment, taken_micros: int, currency: str) -> VatSplit:
     """What a credit comes to when the provider took `taken_micros`: as agreed where it took what
     was asked for, else the same rate out of what it did take."""

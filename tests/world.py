@@ -287,7 +287,7 @@ class World:
     def renew(self) -> int:
         """The renewals queue; how many accounts had something that renews."""
         renewed = renewals.drain(self.units)
-        looks.drain(self.units)
+        looks.drain(self.units, "US")
         return renewed
 
     def sweep(self) -> None:

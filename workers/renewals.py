@@ -17,8 +17,8 @@ def run() -> None:
 
 def drain(tools: Work) -> int:
     """What renews comes first: a statement shows what was charged up to its end."""
-    units = tools.runtime.units
-    return renewals.drain(units) + looks.drain(units)
+    units, home = tools.runtime.units, tools.runtime.settings.seller_country
+    return renewals.drain(units) + looks.drain(units, home)
 
 
 def oldest_due_at(uow: UnitOfWork) -> dt.datetime | None:

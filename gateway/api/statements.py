@@ -55,6 +55,18 @@ class ShareOut(BaseModel):
     total: Money
 
 
+class InvoiceOut(BaseModel):
+    """The charges as tax offices read them, in whole coins: total = net + vat, and
+    due = total - paid + rounding."""
+
+    net: Money
+    vat: Money
+    total: Money
+    paid: Money = Field(description="From credit, with its tax.")
+    rounding: Money
+    due: Money = Field(description="For this period alone.")
+
+
 class StatementOut(BaseModel):
     id: UUID
     number: str
@@ -67,12 +79,15 @@ class StatementOut(BaseModel):
     credits: Money
     vat: Money = Field(description="Taken with the credits; never part of the balance.")
     closing_balance: Money
-    owed: Money = Field(description="Prepaid: always 0.")
+    owed: Money = Field(description="Without tax. Prepaid: always 0.")
+    payable: Money = Field(description="What pays all that is owed: with its tax, whole coins.")
+    tax: str = Field(description="How the charges are taxed, in words.")
     due_on: dt.date | None
     outstanding: Money = Field(description="What is left of `owed` now.")
 
 
 class StatementDetailOut(StatementOut):
+    invoice: InvoiceOut | None = Field(description="Null where nothing was charged.")
     charge_lines: list[ChargeLineOut]
     credit_lines: list[CreditLineOut]
     shares: list[ShareOut] = Field(description="Of an agency: they sum to `charges`.")
@@ -103,6 +118,7 @@ def get_statement(access: Access, statement_id: UUID) -> StatementDetailOut:
     document = view.document
     return StatementDetailOut(
         **_fields(view),
+        invoice=None if document["invoice"] is None else _invoice(document["invoice"]),
         charge_lines=[
             ChargeLineOut(
                 kind=line["kind"],
@@ -165,6 +181,10 @@ def get_statement_csv(access: Access, statement_id: UUID) -> Response:
     return Response(stream_with_context(csv_lines(rows)), mimetype="text/csv")
 
 
+def _invoice(found: dict[str, Any]) -> InvoiceOut:
+    return InvoiceOut(**{name: money(found[f"{name}_micros"]) for name in InvoiceOut.model_fields})
+
+
 def _fields(view: StatementView) -> dict[str, Any]:
     stored = view.stored
     return {
@@ -180,6 +200,8 @@ def _fields(view: StatementView) -> dict[str, Any]:
         "vat": money(stored.vat_micros),
         "closing_balance": money(stored.closing_micros),
         "owed": money(stored.owed_micros),
+        "payable": money(view.document["payable_micros"]),
+        "tax": stored.tax.note,
         "due_on": stored.due_on,
         "outstanding": money(view.outstanding_micros),
     }

@@ -66,7 +66,14 @@ def decide_transfer(transfer_id: UUID) -> Response:
     try:
         with runtime.current().units.begin() as uow:
             if request.form.get("deed") == "assign":
-                transfers.assign(uow, transfer_id, _account(), reason, staff().name)
+                transfers.assign(
+                    uow,
+                    transfer_id,
+                    _account(),
+                    reason,
+                    staff().name,
+                    seller_country=runtime.current().settings.seller_country,
+                )
                 flash(_("Credited."))
             else:
                 transfers.dismiss(uow, transfer_id, reason, staff().name)

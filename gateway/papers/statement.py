@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from itertools import groupby
 from typing import Any
@@ -23,8 +24,10 @@ from gateway.papers.words import (
     closing_note,
     day,
     duration,
+    invoice_rows,
     period,
     rate_words,
+    title,
 )
 
 FONT = "DejaVu"
@@ -35,6 +38,17 @@ SHADE, PAPER = (244, 244, 246), (255, 255, 255)
 Document = Mapping[str, Any]
 Align = Sequence[str]
 
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A row in bold: what the rows below it, or above it, come to."""
+
+    words: str
+    amount: str
+
+
+Row = Sequence[str] | Group
+
 # Subsetting an embedded font tells at length what it leaves out.
 logging.getLogger("fontTools").setLevel(logging.WARNING)
 
@@ -43,12 +57,13 @@ def render(document: Document, seller: Seller, issued_at: dt.datetime) -> bytes:
     """Whoever needs the same bytes twice keeps them: the file says when it was written."""
     paper = _Paper(document, seller)
     paper.set_creation_date(issued_at)
-    paper.set_title(f"Statement {document['number']}")
+    paper.set_title(f"{title(document)} {document['number']}")
     paper.set_author(seller.name)
     paper.set_lang("en-US")
     paper.add_page()
     paper.head()
     paper.totals()
+    paper.invoice()
     paper.charges()
     paper.credits()
     paper.minutes()
@@ -95,7 +110,7 @@ class _Paper(FPDF):
         left_end = self.get_y()
         self.set_xy(110, top)
         self.write_in(16, "B")
-        self.cell(0, 8, "Statement", align="R", new_x="LMARGIN", new_y="NEXT")
+        self.cell(0, 8, title(self.document), align="R", new_x="LMARGIN", new_y="NEXT")
         self.write_in(8.5)
         facts = [
             ("Number", document["number"]),
@@ -146,13 +161,27 @@ class _Paper(FPDF):
         if not lines:
             self.nothing("Nothing was charged in this period.")
             return
-        head = ("What", f"Rate ({self.currency})", "Count", "Billed time", "Amount")
+        rows: list[Row] = []
         for number, group in groupby(lines, key=lambda line: line["number"]):
             found = list(group)
-            self.group(number or "Account", amount(sum(x["amount_micros"] for x in found)))
-            rows = [_charge_cells(line) for line in found]
-            self.rows(head, rows, widths=(70, 34, 15, 26, 29), align=("L", "R", "R", "R", "R"))
-            self.ln(2.5)
+            together = sum(line["amount_micros"] for line in found)
+            rows.append(Group(number or "Account", amount(together)))
+            rows += [_charge_cells(line) for line in found]
+        rows.append(Group("Together", amount(self.document["charges_micros"])))
+        head = ("What", f"Rate ({self.currency})", "Count", "Billed time", "Amount")
+        self.rows(head, rows, widths=(70, 34, 15, 26, 29), align=("L", "R", "R", "R", "R"))
+
+    def invoice(self) -> None:
+        """The charges as tax offices read them: in whole coins, with the tax."""
+        found = self.document.get("invoice")
+        if found is None:
+            return
+        self.heading("Invoice of this period")
+        rows: list[Row] = [
+            (label, amount(micros, at_least=2)) for label, micros in invoice_rows(self.document)
+        ]
+        rows.append(Group("Due for this period", amount(found["due_micros"], at_least=2)))
+        self.rows(("", f"Amount ({self.currency})"), rows, widths=(130, 44), align=("L", "R"))
 
     def credits(self) -> None:
         lines = self.document["credits"]
@@ -185,7 +214,7 @@ class _Paper(FPDF):
         if not lines:
             return
         self.heading("Shares of the charges, by client")
-        rows = [
+        rows: list[Row] = [
             (
                 line["name"],
                 duration(line["used_seconds"]),
@@ -195,7 +224,7 @@ class _Paper(FPDF):
             )
             for line in lines
         ]
-        rows.append(("Together", "", "", "", amount(self.document["charges_micros"])))
+        rows.append(Group("Together", amount(self.document["charges_micros"])))
         head = ("Client", "Shared minutes", "Own", "Part of shared", f"Total ({self.currency})")
         self.rows(head, rows, widths=(56, 28, 28, 30, 32), align=("L", "R", "R", "R", "R"))
 
@@ -207,13 +236,6 @@ class _Paper(FPDF):
         self.cell(0, 6, text, new_x="LMARGIN", new_y="NEXT")
         self.ln(1)
 
-    def group(self, text: str, sum_: str) -> None:
-        if self.will_page_break(20):
-            self.add_page()
-        self.write_in(9, "B")
-        self.cell(110, 5.5, text)
-        self.cell(0, 5.5, sum_, align="R", new_x="LMARGIN", new_y="NEXT")
-
     def nothing(self, text: str) -> None:
         self.write_in(8.5, colour=QUIET)
         self.cell(0, 5, text, new_x="LMARGIN", new_y="NEXT")
@@ -221,7 +243,7 @@ class _Paper(FPDF):
     def rows(
         self,
         head: Sequence[str],
-        cells: Sequence[Sequence[str]],
+        cells: Sequence[Row],
         *,
         widths: tuple[float, ...],
         align: Align,
@@ -240,8 +262,13 @@ class _Paper(FPDF):
             cell_fill_mode=TableCellFillMode.NONE,
         ) as table:
             table.row(head)
-            for row in cells:
-                table.row(row)
+            for cell in cells:
+                if isinstance(cell, Group):
+                    row = table.row(style=FontFace(emphasis="BOLD"))
+                    row.cell(cell.words, colspan=len(head) - 1)
+                    row.cell(cell.amount)
+                else:
+                    table.row(cell)
 
 
 def _charge_cells(line: Mapping[str, Any]) -> tuple[str, ...]:

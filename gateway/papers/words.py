@@ -71,6 +71,26 @@ def rate_words(kind: str) -> str:
     return "each" if kind == "sms" else "/ min"
 
 
+def title(document: Mapping[str, Any]) -> str:
+    """A quiet month's statement is no invoice."""
+    return "Invoice and statement" if document.get("invoice") else "Statement"
+
+
+def invoice_rows(document: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """How the invoice comes to what is due; what is 0 and explains nothing is left out."""
+    found = document["invoice"]
+    rows = [
+        ("Charges of this period, net", found["net_micros"]),
+        (document["tax"]["note"].removesuffix("."), found["vat_micros"]),
+        ("Total", found["total_micros"]),
+    ]
+    if found["paid_micros"]:
+        rows.append(("Paid already, from your credit", -found["paid_micros"]))
+    if found["rounding_micros"]:
+        rows.append(("Rounding of the payment to whole coins", found["rounding_micros"]))
+    return rows
+
+
 def closing_note(document: Mapping[str, Any]) -> str:
     """Why so much is owed (S5-17, S5-18)."""
     currency = document["currency"]
@@ -86,8 +106,9 @@ def closing_note(document: Mapping[str, Any]) -> str:
     if not document["owed_micros"]:
         return "Everything is paid: there is nothing to pay."
     if document["due_on"]:
+        payable = f"{amount(document['payable_micros'], at_least=2)} {currency}"
         return (
-            f"Please pay by {day(document['due_on'])} and write {document['number']} as the"
-            " reference; where a debit was agreed it is collected on that day."
+            f"Please pay {payable}, tax included, by {day(document['due_on'])} and write"
+            f" {document['number']} as the reference."
         )
     return "Your card is charged for what is owed as agreed; there is nothing for you to do."

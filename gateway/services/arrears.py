@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from billing.calendar import local_date
+from billing.invoices import asked_for
 from billing.lifecycle import AccountStatus, service_status
 from billing.settling import Locale, due_on, overdue_on
 from billing.statement_numbers import StatementNumber, series_of
@@ -67,15 +68,17 @@ def open_statements(uow: UnitOfWork, scope: Scope) -> list[tuple[StoredStatement
 def open_invoices(
     uow: UnitOfWork, labels: Collection[str]
 ) -> Iterator[tuple[StoredStatement, OpenInvoice]]:
-    """The unpaid statements, of whichever tenants, that bear one of these numbers."""
+    """The unpaid statements, of whichever tenants, that bear one of these numbers; what they ask
+    for has its tax in it."""
     named = store.with_labels(uow.connection, labels)
     for scope in dict.fromkeys(statement.scope for statement in named):
         for statement, part in open_statements(uow, scope):
             if statement.label in labels:
                 number = StatementNumber(series_of(statement.tenant_id), statement.number)
+                asked = asked_for(part, statement.tax, statement.currency)
                 yield (
                     statement,
-                    OpenInvoice(number, statement.account_id, part, statement.currency),
+                    OpenInvoice(number, statement.account_id, asked, statement.currency),
                 )
 
 

@@ -49,7 +49,8 @@ def _post(units: UnitsOfWork, hooks: Hooks, deed: DueDeed) -> None:
 def _statement(account: Account, payload: Payload, url: str) -> tuple[str, str]:
     currency = payload["currency"]
     owed = (
-        f"Total owed: {payload['owed']} {currency}, please pay by {payload['due_on']} and write"
+        f"Total owed: {payload['owed']} {currency}. {payload['tax']}\n"
+        f"Please pay {payload['payable']} {currency} by {payload['due_on']} and write"
         f" {payload['label']} as the reference.\n"
         if payload["due_on"]
         else f"Total owed: {payload['owed']} {currency}.\n"

@@ -33,6 +33,7 @@ AFTER_FAILURE = dt.timedelta(minutes=5)
 
 def drain(
     units: UnitsOfWork,
+    seller_country: str,
     *,
     budget_seconds: float = BUDGET_SECONDS,
     clock: Callable[[], float] = time.monotonic,
@@ -46,20 +47,20 @@ def drain(
             due = looks.due(uow.connection, now=uow.now, limit=ACCOUNTS_PER_LOOK)
         random.shuffle(due)  # so that two workers rarely meet at an account
         for scope in due:
-            looked += _look_or_log(units, scope)
+            looked += _look_or_log(units, scope, seller_country)
             if clock() >= deadline:
                 return looked
         if len(due) < ACCOUNTS_PER_LOOK:
             return looked
 
 
-def _look_or_log(units: UnitsOfWork, scope: Scope) -> bool:
+def _look_or_log(units: UnitsOfWork, scope: Scope, seller_country: str) -> bool:
     """False where another worker has been there in the meantime."""
     with units.read() as uow:
         if not looks.is_due(uow.connection, scope, now=uow.now):
             return False
     try:
-        look(units, scope)
+        look(units, scope, seller_country)
     except Exception:
         # One account's surprise must not keep everybody's statements back; it is tried again.
         log.exception("calendar.failed", account_id=str(scope.account_id))
@@ -68,9 +69,9 @@ def _look_or_log(units: UnitsOfWork, scope: Scope) -> bool:
     return True
 
 
-def look(units: UnitsOfWork, scope: Scope) -> None:
+def look(units: UnitsOfWork, scope: Scope, seller_country: str) -> None:
     """Statements each in a transaction of their own; the rest in one, under the account's lock."""
-    statements.issue_due(units, scope)
+    statements.issue_due(units, scope, seller_country)
     units.retrying(lambda uow: _look(uow, scope))
 
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from billing.calendar import Period, local_date
+from billing.invoices import asked_for, invoice_of, tax_category
 from billing.money import format_amount
 from billing.postings import Posting, wallet
 from billing.settling import Locale, due_on
@@ -26,6 +27,7 @@ from billing.statements import (
     periods_closed,
     statement_of,
 )
+from billing.vat import VatTreatment, vat_for
 from gateway.config import Settings
 from gateway.papers.seller import Seller
 from gateway.services import arrears, plans
@@ -40,7 +42,7 @@ from gateway.services.pages import (
     number_of,
 )
 from gateway.services.plans import PlanVersion
-from gateway.store import looks, outbox, statement_lines
+from gateway.store import accounts, looks, outbox, statement_lines
 from gateway.store import statements as store
 from gateway.store.base import Scope, new_id
 from gateway.store.looks import BilledAccount
@@ -82,6 +84,12 @@ class StatementView:
     def ends_on(self) -> dt.date:
         return self.stored.ends_on - dt.timedelta(days=1)
 
+    @property
+    def payable_micros(self) -> int:
+        """What pays all that is left, now: with its tax, in whole coins."""
+        stored = self.stored
+        return asked_for(self.outstanding_micros, stored.tax, stored.currency)
+
     @cached_property
     def document(self) -> dict[str, Any]:
         return self.stored.document
@@ -90,13 +98,13 @@ class StatementView:
 # Issuing.
 
 
-def issue_due(units: UnitsOfWork, scope: Scope) -> int:
+def issue_due(units: UnitsOfWork, scope: Scope, seller_country: str) -> int:
     """Every statement that an account is owed, oldest first, each in a transaction of its own;
     how many were issued. A second run, or a second clock, finds nothing left."""
     issued = 0
     while True:
         try:
-            found = units.retrying(lambda uow: issue_next(uow, scope))
+            found = units.retrying(lambda uow: issue_next(uow, scope, seller_country))
         except _Overtaken:
             continue
         if found is None:
@@ -104,7 +112,7 @@ def issue_due(units: UnitsOfWork, scope: Scope) -> int:
         issued += 1
 
 
-def issue_next(uow: UnitOfWork, scope: Scope) -> StoredStatement | None:
+def issue_next(uow: UnitOfWork, scope: Scope, seller_country: str) -> StoredStatement | None:
     """The statement of the oldest period that is over and has none; None when there is none."""
     account = looks.find(uow.connection, scope)
     if account is None:
@@ -150,7 +158,10 @@ def issue_next(uow: UnitOfWork, scope: Scope) -> StoredStatement | None:
         issued_at=uow.now,
     )
     clients = statement_lines.clients(uow.connection, scope, after_seq=after_seq, last_seq=last_seq)
-    statement.document.update(_document(statement, figures, account, version, clients, issued_on))
+    tax = _tax(uow, scope, period, seller_country)
+    statement.document.update(
+        _document(statement, figures, account, version, clients, issued_on) | _invoice(figures, tax)
+    )
     store.add(uow.connection, statement)
     outbox.add(
         uow.connection,
@@ -166,6 +177,8 @@ def issue_next(uow: UnitOfWork, scope: Scope) -> StoredStatement | None:
             "charges": format_amount(figures.charges_micros),
             "closing": format_amount(figures.closing_micros),
             "owed": format_amount(figures.owed_micros),
+            "payable": format_amount(asked_for(figures.owed_micros, tax, figures.currency)),
+            "tax": tax.note,
             "due_on": statement.due_on.isoformat() if statement.due_on else None,
             "currency": figures.currency,
         },
@@ -292,6 +305,52 @@ def _document(
         "closing_micros": figures.closing_micros,
         "owed_micros": figures.owed_micros,
         "overdrawn_micros": figures.overdrawn_micros,
+    }
+
+
+def _tax(uow: UnitOfWork, scope: Scope, period: Period, seller_country: str) -> VatTreatment:
+    """Of the last day of the period: what goes on is supplied when its bill is made up."""
+    facts = accounts.tax_facts(uow.connection, scope)
+    return vat_for(
+        facts.country,
+        business_id_checked=facts.business_id_checked,
+        seller_country=seller_country,
+        on=period.ends_on - dt.timedelta(days=1),
+    )
+
+
+def _invoice(figures: Statement, tax: VatTreatment) -> dict[str, Any]:
+    """The tax, what is to be paid with it (all that is owed, earlier months too), and the charges
+    as an invoice; `lines` stand beside those of `charges`, one for one."""
+    invoice = invoice_of(figures, tax)
+    return {
+        "tax": {
+            "kind": tax.kind.value,
+            "rate_basis_points": tax.rate_basis_points,
+            "note": tax.note,
+        },
+        "payable_micros": asked_for(figures.owed_micros, tax, figures.currency),
+        "invoice": None
+        if invoice is None
+        else {
+            "net_micros": invoice.net_micros,
+            "vat_micros": invoice.vat_micros,
+            "total_micros": invoice.total_micros,
+            "paid_micros": invoice.paid_micros,
+            "rounding_micros": invoice.rounding_micros,
+            "due_micros": invoice.due_micros,
+            "category": tax_category(tax).value,
+            "lines": [
+                {
+                    "net_micros": line.net_micros,
+                    "quantity": line.price.quantity,
+                    "unit": line.price.unit.value,
+                    "price_micros": line.price.micros,
+                    "per": line.price.per,
+                }
+                for line in invoice.lines
+            ],
+        },
     }
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from billing.credits import payment_in
 from billing.money import format_amount
-from billing.statement_numbers import numbers_in
+from billing.statement_numbers import StatementNumber, numbers_in
 from billing.transfers import (
     Matches,
     Payment,
@@ -23,7 +24,7 @@ from billing.transfers import (
     parse_csv,
     transfer_key,
 )
-from gateway.services import accounts, arrears, audit, ledger
+from gateway.services import accounts, arrears, audit, credit_receipts, ledger
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -35,7 +36,9 @@ from gateway.services.pages import (
     uuid_of,
 )
 from gateway.store import transfers as store
-from gateway.store.base import Scope, new_id
+from gateway.store.accounts import tax_facts
+from gateway.store.base import new_id
+from gateway.store.statements import StoredStatement
 from gateway.store.transfers import StoredTransfer
 from gateway.uow import UnitOfWork, UnitsOfWork
 
@@ -95,13 +98,13 @@ def take(uow: UnitOfWork, transfer: Transfer, actor: str) -> str:
     )
     if not store.add(uow.connection, row):
         return "known"
-    matches, scopes = _match(uow, transfer)
+    matches, named = _match(uow, transfer)
     if not matches.payments:
         why = matches.unmatched[0].why if matches.unmatched else "no_number"
         store.decide(uow.connection, row.id, state="unmatched", why=WHY[why], credits=[])
         return "unmatched"
     credits = [
-        _credit(uow, scopes[payment.invoice.account_id], payment, actor)
+        _credit(uow, named[payment.invoice.number], payment, actor)
         for payment in sorted(matches.payments, key=lambda p: p.invoice.account_id)
     ]
     store.decide(
@@ -116,35 +119,47 @@ def take(uow: UnitOfWork, transfer: Transfer, actor: str) -> str:
     return "credited"
 
 
-def _match(uow: UnitOfWork, transfer: Transfer) -> tuple[Matches, dict[uuid.UUID, Scope]]:
+def _match(
+    uow: UnitOfWork, transfer: Transfer
+) -> tuple[Matches, dict[StatementNumber, StoredStatement]]:
     labels = {str(number) for number in numbers_in(transfer.reference)}
     found = list(arrears.open_invoices(uow, labels)) if labels else []
     matches = match_transfers([transfer], [invoice for _, invoice in found])
-    return matches, {statement.account_id: statement.scope for statement, _ in found}
+    return matches, {invoice.number: statement for statement, invoice in found}
 
 
-def _credit(uow: UnitOfWork, scope: Scope, payment: Payment, actor: str) -> dict[str, str]:
+def _credit(
+    uow: UnitOfWork, statement: StoredStatement, payment: Payment, actor: str
+) -> dict[str, str]:
     transfer, number = payment.transfer, str(payment.invoice.number)
+    taxed = payment_in(payment.amount_micros, statement.tax, transfer.currency)
     ledger.top_up(
         uow,
-        scope,
-        amount_micros=payment.amount_micros,
+        statement.scope,
+        amount_micros=taxed.net_micros,
         method=METHOD,
         reason=f"Bank transfer of {transfer.booked_on.isoformat()} for {number}",
         actor=actor,
         idempotency_key=f"{transfer_key(transfer)}:{number}",
+        payment=taxed,
     )
     return {
-        "account_id": str(scope.account_id),
+        "account_id": str(statement.account_id),
         "statement": number,
         "amount": format_amount(payment.amount_micros),
     }
 
 
 def assign(
-    uow: UnitOfWork, transfer_id: uuid.UUID, account_id: uuid.UUID, reason: str, actor: str
+    uow: UnitOfWork,
+    transfer_id: uuid.UUID,
+    account_id: uuid.UUID,
+    reason: str,
+    actor: str,
+    *,
+    seller_country: str,
 ) -> StoredTransfer:
-    """A person says whose money it is: all of it is credited to that account."""
+    """A person says whose money it is: the account is credited, less the tax that is in it."""
     row = _unmatched(uow, transfer_id, reason)
     scope = accounts.find_scope(uow, account_id)
     if scope is None:
@@ -152,14 +167,17 @@ def assign(
     account = accounts.get_account(uow, scope)
     if account.currency != row.currency:
         raise Conflict(f"The account keeps {account.currency}, and {row.currency} came.")
+    tax = credit_receipts.treatment(tax_facts(uow.connection, scope), seller_country, uow.now)
+    taxed = payment_in(row.amount_micros, tax, row.currency)
     ledger.top_up(
         uow,
         scope,
-        amount_micros=row.amount_micros,
+        amount_micros=taxed.net_micros,
         method=METHOD,
         reason=f"Bank transfer of {row.booked_on.isoformat()}: {reason.strip()}",
         actor=actor,
         idempotency_key=f"transfer:{row.bank_id}",
+        payment=taxed,
     )
     credit = {
         "account_id": str(account_id),

@@ -22,6 +22,7 @@ from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.vat import VatKind, VatTreatment
 from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
 
 
@@ -115,6 +116,12 @@ class StoredStatement:
     @property
     def scope(self) -> Scope:
         return Scope(self.tenant_id, self.account_id)
+
+    @property
+    def tax(self) -> VatTreatment:
+        """How its charges are taxed, as it was when the statement was issued."""
+        kept = self.document["tax"]
+        return VatTreatment(VatKind(kept["kind"]), kept["rate_basis_points"], kept["note"])
 
 
 _COLUMNS = [getattr(StatementRow, name) for name in StoredStatement.__slots__]

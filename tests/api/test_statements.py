@@ -23,7 +23,7 @@ def issued(units: UnitsOfWork, acme: Account, fund: Any) -> dict[str, Any]:
     now = units.clock()
     history.call(history.number("+14155550100"), Target(talk=83), at=now)
     later = UnitsOfWork(units.engine, lambda: now + dt.timedelta(days=32))
-    assert statements.issue_due(later, acme.scope) == 1
+    assert statements.issue_due(later, acme.scope, "US") == 1
     return {"acme": acme}
 
 

@@ -708,19 +708,19 @@ def test_s3_09_a_business_days_use_is_put_on_the_card_once_the_day_is_over(stage
     stage.carrier.run_for((friday - now).total_seconds())
     cora = stage.join("Cora", funds=0, plan="small_teams", document=ONE_PHONE, needs_card=False)
     card(stage, cora.scope)
-    looks.drain(stage.units)
+    looks.drain(stage.units, "US")
     stage.work()
     before = stage.balance(cora.scope)
     spend(stage, cora.scope, "12.345678")
     for _ in range(4):  # over the weekend: Friday is over, Saturday and Sunday are Monday's
         later(stage, hours=12)
-        looks.drain(stage.units)
+        looks.drain(stage.units, "US")
         stage.work()
     bills = [charge for charge in of(stage, cora.scope) if charge.purpose == "daily"]
     assert [charge.state for charge in bills] == ["ok"]
     assert 0 <= stage.balance(cora.scope) < 10_000 or stage.balance(cora.scope) >= before
     assert taken(stage, cora.scope) == sum(one.net_micros + one.vat_micros for one in bills)
-    looks.drain(stage.units)
+    looks.drain(stage.units, "US")
     later(stage, hours=6)
     assert len([one for one in of(stage, cora.scope) if one.purpose == "daily"]) == 1
     stage.prove_ledger()

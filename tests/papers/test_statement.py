@@ -59,6 +59,30 @@ def document(**changes: Any) -> dict[str, Any]:
         "closing_micros": 49_930_834,
         "owed_micros": 0,
         "overdrawn_micros": 0,
+        "tax": {
+            "kind": "outside_scope",
+            "rate_basis_points": 0,
+            "note": "No VAT: the customer is in US.",
+        },
+        "payable_micros": 0,
+        "invoice": {
+            "net_micros": 70_000,
+            "vat_micros": 0,
+            "total_micros": 70_000,
+            "paid_micros": 70_000,
+            "rounding_micros": 0,
+            "due_micros": 0,
+            "category": "O",
+            "lines": [
+                {
+                    "net_micros": 70_000,
+                    "quantity": 83,
+                    "unit": "SEC",
+                    "price_micros": 50_000,
+                    "per": 60,
+                }
+            ],
+        },
         **changes,
     }
 
@@ -97,8 +121,13 @@ def test_long_statements_run_over_pages() -> None:
             {"overdrawn_micros": 1_500_000}, "1.50 USD below zero", id="C8 prepaid, overdrawn"
         ),
         pytest.param(
-            {"mode": "postpaid", "owed_micros": 1, "due_on": "2026-12-15"},
-            "by 15 December 2026 and write 9F3A01BC-000012",
+            {
+                "mode": "postpaid",
+                "owed_micros": 1,
+                "payable_micros": 20_000,
+                "due_on": "2026-12-15",
+            },
+            "Please pay 0.02 USD, tax included, by 15 December 2026 and write 9F3A01BC-000012",
             id="S5-18 postpaid says when and how",
         ),
         pytest.param({"mode": "postpaid"}, "nothing to pay", id="S5-18 postpaid, paid"),

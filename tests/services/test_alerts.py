@@ -117,7 +117,7 @@ def test_s2_08_a_plans_thresholds_are_an_accounts_from_its_first_look_on(
 ) -> None:
     calendar = Calendar(units).at(2026, 3, 3, 9)
     account = open_account(calendar, "acme", "payg")
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     with units.read() as uow:
         found = alerts.get_settings(uow, account.scope)
     assert [(watch.measure, watch.threshold) for watch in found.watches] == [("money", 10 * MICROS)]
@@ -133,7 +133,7 @@ def test_c20_days_left_are_looked_at_by_the_clock(units: UnitsOfWork, on_sale: N
     calendar = Calendar(units).at(2026, 3, 3, 9)
     account = open_account(calendar, "acme", "payg")
     pay(calendar, account, "50.00")
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     with calendar.units.begin() as uow:
         alerts.change_settings(
             uow,
@@ -148,10 +148,10 @@ def test_c20_days_left_are_looked_at_by_the_clock(units: UnitsOfWork, on_sale: N
     for day in (3, 4, 5):
         calendar.at(2026, 3, day, 12)
         talk(calendar, history, did, 7_200)  # 12.00
-        looks.drain(calendar.units)
+        looks.drain(calendar.units, "US")
     assert sent(units) == ["3"], "26.00 at 12.00 a day lasts 2 days"
     calendar.at(2026, 3, 6, 1)
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     assert sent(units) == ["3"], "once"
 
 

@@ -73,14 +73,14 @@ def account(calendar: Calendar) -> Account:
     calendar.at(2026, 3, 5, 12)
     talk(calendar, history, did, 18_000)
     calendar.at(2026, 4, 1, 0, 6)
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     return found
 
 
 def live(calendar: Calendar, account: Account, day: dt.date, mailer: Any = None) -> None:
     """A day passes: the account is looked at after its midnight, and mail goes out."""
     calendar.at(day.year, day.month, day.day, 0, 6)
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     handlers = billing_notices.handlers(
         calendar.units,
         mailer or SandboxMailer(),
@@ -161,7 +161,7 @@ def test_the_whole_ladder_and_the_way_back(calendar: Calendar, account: Account)
     assert (line.name, line.numbers) == ("acme", 1)
     assert number.released_at is None, "nothing is released by itself"
     pay(calendar, account, "30.00")
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     assert status(calendar, account) == "active"
     assert state(calendar, account) is None
 
@@ -222,10 +222,10 @@ def test_a_part_of_the_payment_does_not_bring_service_back(
     for day in days(dt.date(2026, 4, 14), dt.date(2026, 4, 21)):
         live(calendar, account, day)
     pay(calendar, account, "10.00")
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     assert status(calendar, account) == "suspended"
     pay(calendar, account, "20.00")
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     assert status(calendar, account) == "active"
 
 
@@ -251,5 +251,5 @@ def test_s2_19_a_prepaid_account_is_in_arrears_from_the_day_its_money_ended(
     assert state(calendar, account).overdue_on == dt.date(2026, 3, 3)
     pay(calendar, account, "5.00")
     assert status(calendar, account) == "active", "at once, as ever"
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     assert state(calendar, account) is None

@@ -134,7 +134,7 @@ def test_s3_09_a_charge_that_came_in_is_never_asked_for_again(calendar: Calendar
     assert desk.due() == [("2026-03-04", "3.00")]
     desk.charge_all()
     assert desk.due() == []
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     calendar.at(2026, 3, 5, 12)
     desk.use("1.00")
     assert desk.due() == [], "today is not over"

@@ -3,6 +3,7 @@
 from itertools import count
 
 import pytest
+from sqlalchemy import text
 
 from billing.catalogue import load_catalogue
 from gateway.services import accounts, audit, looks, plans, statements, transfers
@@ -51,7 +52,7 @@ def acme(calendar: Calendar) -> Account:
     calendar.at(2026, 4, 5, 12)
     talk(calendar, history, did, 7_200)
     calendar.at(2026, 5, 2, 12)
-    looks.drain(calendar.units)
+    looks.drain(calendar.units, "US")
     return account
 
 
@@ -140,10 +141,10 @@ def test_what_was_left_is_assigned_once_by_a_person(calendar: Calendar, acme: Ac
     with calendar.units.read() as uow:
         (row,) = transfers.list_transfers(uow, unmatched=True).items
     with calendar.units.begin() as uow:
-        transfers.assign(uow, row.id, acme.id, "they told us by phone", OLGA)
+        transfers.assign(uow, row.id, acme.id, "they told us by phone", OLGA, seller_country="US")
     assert balance(calendar, acme) == -12_000_000
     with pytest.raises(Conflict), calendar.units.begin() as uow:
-        transfers.assign(uow, row.id, acme.id, "again", OLGA)
+        transfers.assign(uow, row.id, acme.id, "again", OLGA, seller_country="US")
     with calendar.units.read() as uow:
         assert transfers.list_transfers(uow, unmatched=True).items == ()
         assert [row.state for row in transfers.list_transfers(uow).items] == ["credited"]
@@ -178,3 +179,40 @@ def test_what_is_paid_too_much_stays_with_the_account(calendar: Calendar, acme: 
     put(calendar, came("50.00", second))
     assert balance(calendar, acme) == 8_000_000
     assert left(calendar, acme) == [0, 0]
+
+
+def test_s5_18_s5_19_a_taxed_statement_asks_for_its_tax_and_the_transfer_brings_it(
+    calendar: Calendar,
+) -> None:
+    """A private customer in Germany: 30.00 and 19 % are 35.70."""
+    calendar.at(2026, 3, 3, 9)
+    dora = open_account(calendar, "dora", "pay_later", country="DE")
+    history = History(calendar.units, dora)
+    calendar.at(2026, 3, 5, 12)
+    talk(calendar, history, history.number("+14155550188"), 18_000)
+    calendar.at(2026, 4, 2, 12)
+    looks.drain(calendar.units, "US")
+    (number,) = labels(calendar, dora)
+    with calendar.units.read() as uow:
+        (view,) = statements.list_statements(uow, dora.scope).items
+    assert view.document["payable_micros"] == view.payable_micros == 35_700_000
+    assert put(calendar, came("35.70", number)) == (1, 0, 0)
+    assert balance(calendar, dora) == 0
+    assert left(calendar, dora) == [0]
+    with calendar.units.read() as uow:
+        (tax,) = uow.connection.execute(
+            text("select amount_micros from posting where kind = 'vat' and account_id = :id"),
+            {"id": dora.id},
+        ).scalars()
+    assert tax == 5_700_000
+
+
+def test_what_a_person_assigns_is_taken_apart_as_well(calendar: Calendar) -> None:
+    calendar.at(2026, 3, 3, 9)
+    dora = open_account(calendar, "dora", "pay_later", country="DE")
+    put(calendar, came("11.90", "thank you"))
+    with calendar.units.read() as uow:
+        (row,) = transfers.list_transfers(uow, unmatched=True).items
+    with calendar.units.begin() as uow:
+        transfers.assign(uow, row.id, dora.id, "by phone", OLGA, seller_country="DE")
+    assert balance(calendar, dora) == 10_000_000

@@ -22,7 +22,7 @@ APRIL = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)
 def statement_id(world: World) -> Any:
     """Acme's statement of March: 50.00 in, rent and 83 s on both legs out."""
     april = UnitsOfWork(world.units.engine, lambda: APRIL)
-    assert statements.issue_due(april, world.acme.scope) == 1
+    assert statements.issue_due(april, world.acme.scope, "US") == 1
     with world.units.read() as uow:
         return statements.list_statements(uow, world.acme.scope).items[0].id
 
@@ -191,7 +191,7 @@ def test_arrears_show_to_the_customer_until_read_and_to_staff_until_paid(
             actor=OLGA,
             idempotency_key="x",
         )
-    looks.drain(world.units)
+    looks.drain(world.units, "US")
     page = olga.page("/ops/arrears")
     assert "Bolt" in page and "Overdue since" in page
     assert "Nobody is due for release" in olga.page("/ops/arrears?show=release")
