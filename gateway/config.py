@@ -71,7 +71,12 @@ class Settings(BaseSettings):
     seller_address: str = Field("", max_length=300)
     seller_country: str = Field("US", pattern="^[A-Z]{2}$")  # decides how customers are taxed
     seller_vat_id: str = Field("", max_length=20)
-    seller_bank: str = Field("", max_length=300)  # where transfers go: IBAN, BIC, name of the bank
+    # Stands for the VAT id on invoices without VAT, which must not bear one (EN 16931, BR-O-02).
+    seller_tax_number: str = Field("", max_length=35)
+    seller_bank: str = Field("", max_length=300)  # where transfers go, as printed
+    seller_iban: str = ""  # where transfers go, for e-invoices and debits
+    seller_bic: str = Field("", pattern="^([A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?)?$")
+    seller_creditor_id: str = Field("", max_length=35)  # the central bank's, for SEPA debits
     secret_key: str = Field("", repr=False)
     bootstrap_ops_token: str = Field("", repr=False)
     web_concurrency: int = Field(2, ge=1, le=64)
@@ -145,6 +150,16 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"AC[0-9a-fA-F]{32}", value):
             raise ValueError("must be AC and 32 hexadecimal digits, as the Twilio Console shows it")
         return value
+
+    @field_validator("seller_iban")
+    @classmethod
+    def _account_number(cls, value: str) -> str:
+        # Not at the top: most sellers name none.
+        from stdnum import iban
+
+        if value and not iban.is_valid(value):
+            raise ValueError("is no IBAN: its check digits do not fit")
+        return iban.compact(value)
 
     @field_validator("secret_key")
     @classmethod

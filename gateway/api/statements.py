@@ -13,7 +13,7 @@ from gateway import runtime
 from gateway.api.access import Access, for_account
 from gateway.api.fields import Currency, Items, Listing, Money, money, page, rate_or_none
 from gateway.api.routes import blueprint
-from gateway.services import statements
+from gateway.services import einvoices, statements
 from gateway.services.spreadsheet import csv_lines
 from gateway.services.statements import StatementView
 
@@ -21,6 +21,12 @@ FILES: Any = {
     200: {
         "description": "PDF/A-3B",
         "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+    },
+}
+EINVOICE: Any = {
+    200: {
+        "description": "UN/CEFACT CII, profile EN 16931",
+        "content": {"application/xml": {"schema": {"type": "string"}}},
     },
 }
 CSV: Any = {
@@ -165,6 +171,33 @@ def get_statement_pdf(access: Access, statement_id: UUID) -> Response:
     """
     running = runtime.current()
     content = statements.pdf(running.units, access.scope, statement_id, running.settings)
+    return Response(content, mimetype=statements.PDF)
+
+
+@blueprint.get("/statements/<uuid:statement_id>.xml")
+@for_account
+@blueprint.doc(responses=EINVOICE)
+def get_statement_xml(access: Access, statement_id: UUID) -> Response:
+    """A statement as e-invoice (EN 16931)
+
+    The same file whenever it is asked for. 409 where nothing was charged, where this installation
+    lacks the extra `einvoice`, or where a setting of the seller's is missing: the words say which.
+    """
+    running = runtime.current()
+    content = einvoices.xml(running.units, access.scope, statement_id, running.settings)
+    return Response(content, mimetype=einvoices.XML)
+
+
+@blueprint.get("/statements/<uuid:statement_id>.factur-x.pdf")
+@for_account
+@blueprint.doc(responses=FILES)
+def get_statement_factur_x(access: Access, statement_id: UUID) -> Response:
+    """A statement as PDF with the e-invoice inside (Factur-X)
+
+    The same file whenever it is asked for; 409 as for the e-invoice alone.
+    """
+    running = runtime.current()
+    content = einvoices.factur_x(running.units, access.scope, statement_id, running.settings)
     return Response(content, mimetype=statements.PDF)
 
 

@@ -9,14 +9,15 @@ class Seller:
 
     name: str
     address: tuple[str, ...] = ()
+    country: str = ""
     vat_id: str = ""
+    tax_number: str = ""
     bank: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, name: str, address: str, vat_id: str, bank: str) -> "Seller":
-        """From settings, where lines are separated by "|"."""
-        return cls(name, _lines(address), vat_id, _lines(bank))
+    iban: str = ""
+    bic: str = ""
+    creditor_id: str = ""
 
 
-def _lines(text: str) -> tuple[str, ...]:
+def lines(text: str) -> tuple[str, ...]:
+    """From settings, where lines are separated by "|"."""
     return tuple(part.strip() for part in text.split("|") if part.strip())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from billing.calendar import Period, local_date
@@ -29,7 +29,7 @@ from billing.statements import (
 )
 from billing.vat import VatTreatment, vat_for
 from gateway.config import Settings
-from gateway.papers.seller import Seller
+from gateway.papers.seller import Seller, lines
 from gateway.services import arrears, plans
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
@@ -159,9 +159,8 @@ def issue_next(uow: UnitOfWork, scope: Scope, seller_country: str) -> StoredStat
     )
     clients = statement_lines.clients(uow.connection, scope, after_seq=after_seq, last_seq=last_seq)
     tax = _tax(uow, scope, period, seller_country)
-    statement.document.update(
-        _document(statement, figures, account, version, clients, issued_on) | _invoice(figures, tax)
-    )
+    statement.document.update(_document(statement, figures, account, version, clients, issued_on))
+    statement.document.update(invoice_fields(figures, tax))
     store.add(uow.connection, statement)
     outbox.add(
         uow.connection,
@@ -319,7 +318,7 @@ def _tax(uow: UnitOfWork, scope: Scope, period: Period, seller_country: str) -> 
     )
 
 
-def _invoice(figures: Statement, tax: VatTreatment) -> dict[str, Any]:
+def invoice_fields(figures: Statement, tax: VatTreatment) -> dict[str, Any]:
     """The tax, what is to be paid with it (all that is owed, earlier months too), and the charges
     as an invoice; `lines` stand beside those of `charges`, one for one."""
     invoice = invoice_of(figures, tax)
@@ -428,29 +427,48 @@ def _views(
     return tuple(StatementView(stored, left[stored.id]) for stored in found)
 
 
+Make = Callable[[StoredStatement], bytes]
+
+
 def pdf(units: UnitsOfWork, scope: Scope, statement_id: uuid.UUID, settings: Settings) -> bytes:
-    """The same file for ever: made when it is first asked for, then kept."""
+    return kept(units, scope, statement_id, PDF, partial(draw, settings))
+
+
+def draw(settings: Settings, stored: StoredStatement) -> bytes:
     # Not at the top: fonts and images cost every process 25 MB and a third of a second.
     from gateway.papers.statement import render
 
+    return render(stored.document, seller_of(settings), stored.issued_at)
+
+
+def seller_of(settings: Settings) -> Seller:
+    return Seller(
+        name=settings.seller_name,
+        address=lines(settings.seller_address),
+        country=settings.seller_country,
+        vat_id=settings.seller_vat_id,
+        tax_number=settings.seller_tax_number,
+        bank=lines(settings.seller_bank),
+        iban=settings.seller_iban,
+        bic=settings.seller_bic,
+        creditor_id=settings.seller_creditor_id,
+    )
+
+
+def kept(units: UnitsOfWork, scope: Scope, statement_id: uuid.UUID, kind: str, make: Make) -> bytes:
+    """The same file for ever: made when first asked for, then kept. `kind` is its media type."""
     with units.read() as uow:
         stored = store.find(uow.connection, scope, statement_id)
         if stored is None:
             raise NotFound("statement", statement_id)
-        kept = store.find_file(uow.connection, scope.tenant_id, statement_id, PDF)
-    if kept is not None:
-        return kept
-    seller = Seller.of(
-        settings.seller_name,
-        settings.seller_address,
-        settings.seller_vat_id,
-        settings.seller_bank,
-    )
-    made = render(stored.document, seller, stored.issued_at)
+        found = store.find_file(uow.connection, scope.tenant_id, statement_id, kind)
+    if found is not None:
+        return found
+    made = make(stored)
     with units.begin() as uow:
-        store.keep_file(uow.connection, scope.tenant_id, statement_id, PDF, made, uow.now)
+        store.keep_file(uow.connection, scope.tenant_id, statement_id, kind, made, uow.now)
     with units.read() as uow:
-        return store.find_file(uow.connection, scope.tenant_id, statement_id, PDF) or made
+        return store.find_file(uow.connection, scope.tenant_id, statement_id, kind) or made
 
 
 def leg_rows(

@@ -1,6 +1,7 @@
 """Statements of the months: figures with their rates, as PDF, and every leg as CSV."""
 
 import datetime as dt
+from collections.abc import Callable
 from gettext import gettext as _
 from uuid import UUID
 
@@ -16,8 +17,11 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from gateway import runtime
-from gateway.services import accounts, spreadsheet, statements
+from gateway.config import Settings
+from gateway.services import accounts, einvoices, spreadsheet, statements
 from gateway.services.errors import Invalid
+from gateway.store.base import Scope
+from gateway.uow import UnitsOfWork
 from gateway.web import plan_form
 from gateway.web.blueprint import blueprint, owners_only, principal, scope
 
@@ -74,6 +78,7 @@ def statement(statement_id: UUID) -> str:
         section="billing",
         view=view,
         document=view.document,
+        is_einvoice=einvoices.are_offered(view),
         groups=statements.by_number(view.document["charges"]),
         credits=[
             {**line, "at": dt.datetime.fromisoformat(line["at"])}
@@ -84,14 +89,32 @@ def statement(statement_id: UUID) -> str:
 
 @blueprint.get("/billing/statements/<uuid:statement_id>.pdf")
 def statement_pdf(statement_id: UUID) -> Response:
+    return _file(statement_id, statements.pdf, statements.PDF, ".pdf")
+
+
+@blueprint.get("/billing/statements/<uuid:statement_id>.xml")
+def statement_xml(statement_id: UUID) -> Response:
+    return _file(statement_id, einvoices.xml, einvoices.XML, ".xml")
+
+
+@blueprint.get("/billing/statements/<uuid:statement_id>.factur-x.pdf")
+def statement_factur_x(statement_id: UUID) -> Response:
+    return _file(statement_id, einvoices.factur_x, statements.PDF, ".factur-x.pdf")
+
+
+def _file(
+    statement_id: UUID,
+    make: Callable[[UnitsOfWork, Scope, UUID, Settings], bytes],
+    mimetype: str,
+    ending: str,
+) -> Response:
     running = runtime.current()
     with running.units.read() as uow:
         view = statements.get_statement(uow, scope(), statement_id)
-    content = statements.pdf(running.units, scope(), statement_id, running.settings)
     return Response(
-        content,
-        mimetype=statements.PDF,
-        headers={"Content-Disposition": f'attachment; filename="{view.label}.pdf"'},
+        make(running.units, scope(), statement_id, running.settings),
+        mimetype=mimetype,
+        headers={"Content-Disposition": f'attachment; filename="{view.label}{ending}"'},
     )
 
 

@@ -44,9 +44,11 @@ ROOF = ("gateway.app", "gateway.bootstrap", "gateway.cli", "gateway.commands", "
         "workers.context")  # fmt: skip
 
 HOUSE = {
-    "rules: billing": Room(0, ("billing",), (), ("phonenumbers", "holidays")),
+    "rules: billing": Room(0, ("billing",), (), ("phonenumbers", "holidays", "stdnum")),
     "rules: routing": Room(0, ("routing",), (), ("phonenumbers", "holidays", "twilio", "zipcodes")),
-    "settings": Room(0, ("gateway.config",), (), ("pydantic", "pydantic_settings", "dotenv")),
+    "settings": Room(
+        0, ("gateway.config",), (), ("pydantic", "pydantic_settings", "dotenv", "stdnum"),
+    ),
     "URLs, logs, counters": Room(
         0, ("gateway.links", "gateway.logs", "gateway.metrics"), (),
         ("structlog", "prometheus_client"),
@@ -58,7 +60,7 @@ HOUSE = {
     "providers": Room(
         1, ("gateway.providers",), (*RULES, *PLAIN), ("twilio", "requests", "urllib3", "stripe"),
     ),
-    "papers": Room(1, PAPERS, RULES, ("fpdf",)),
+    "papers": Room(1, PAPERS, RULES, ("fpdf", "pycheval", "facturx", "sepaxml")),
     "queues": Room(1, ("gateway.queues",), PLAIN, ("redis", "rq")),
     "embedded servers": Room(
         1, ("gateway.embedded", "gateway.supervise"), ("gateway.config",),

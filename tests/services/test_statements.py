@@ -3,15 +3,19 @@
 import csv
 import datetime as dt
 import io
+import subprocess
+import sys
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from billing.credits import Payment
-from billing.money import parse_amount
-from gateway.services import accounts, ledger, looks, spreadsheet, statement, statements
+from billing.money import format_amount, parse_amount
+from gateway.services import accounts, einvoices, ledger, looks, spreadsheet, statement, statements
 from gateway.services.accounts import Account
+from gateway.services.errors import Conflict
 from gateway.uow import UnitsOfWork
 from tests.services.conftest import OLGA
 from tests.services.days import Calendar, open_account, pay, talk
@@ -260,3 +264,68 @@ def test_a_statement_is_never_changed(
     statements.issue_due(calendar.units, account.scope, "US")
     with pytest.raises(DBAPIError), calendar.units.begin() as uow:
         uow.connection.execute(text("update statement set charges_micros = 0"))
+
+
+SELLER = {
+    "seller_name": "Wire & Co",
+    "seller_address": "12 Wire Road | Bonn",
+    "seller_country": "DE",
+    "seller_vat_id": "DE123456789",
+    "seller_tax_number": "205/5746/0123",
+}
+
+
+@pytest.fixture
+def invoice(calendar: Calendar, march: tuple[Account, History, Any]) -> tuple[Account, Any]:
+    account, _, _ = march
+    calendar.at(2026, 4, 1, 1)
+    statements.issue_due(calendar.units, account.scope, "US")
+    return account, issued(calendar, account)[0]
+
+
+def test_s5_16_the_e_invoice_is_the_ledger_s_and_stays_as_it_was_first_made(
+    calendar: Calendar, invoice: tuple[Account, Any], settings: Any
+) -> None:
+    account, view = invoice
+    known = settings.model_copy(update=SELLER)
+    first = einvoices.xml(calendar.units, account.scope, view.id, known)
+    assert f"<ram:ID>{view.label}</ram:ID>".encode() in first
+    exact = format_amount(view.stored.charges_micros)
+    assert f"come to {exact} USD exactly".encode() in first
+    assert b"<ram:GrandTotalAmount>0.14</ram:GrandTotalAmount>" in first
+    renamed = settings.model_copy(update={**SELLER, "seller_name": "Another"})
+    assert einvoices.xml(calendar.units, account.scope, view.id, renamed) == first
+    whole = einvoices.factur_x(calendar.units, account.scope, view.id, renamed)
+    assert PdfReader(io.BytesIO(whole)).attachments["factur-x.xml"] == [first]
+    assert einvoices.factur_x(calendar.units, account.scope, view.id, known) == whole
+
+
+def test_an_e_invoice_that_cannot_be_made_says_why(
+    calendar: Calendar,
+    invoice: tuple[Account, Any],
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account, view = invoice
+    with pytest.raises(einvoices.SellerIncomplete, match="SELLER_ADDRESS and SELLER_TAX_NUMBER"):
+        einvoices.xml(calendar.units, account.scope, view.id, settings)
+    calendar.at(2026, 5, 1, 1)
+    statements.issue_due(calendar.units, account.scope, "US")
+    quiet = issued(calendar, account)[1]
+    with pytest.raises(Conflict, match="no invoice"):
+        einvoices.xml(calendar.units, account.scope, quiet.id, settings)
+    assert einvoices.are_offered(view) and not einvoices.are_offered(quiet)
+    monkeypatch.setattr(einvoices, "LIBRARIES", ("not_on_this_machine",))
+    assert not einvoices.are_offered(view)
+    with pytest.raises(einvoices.NotInstalled, match="einvoice"):
+        einvoices.factur_x(calendar.units, account.scope, view.id, settings)
+
+
+def test_a_process_that_makes_no_e_invoice_does_not_load_its_libraries() -> None:
+    code = (
+        "import sys, gateway.app, workers.notify, gateway.services.einvoices;"
+        "heavy = {'pycheval', 'facturx', 'pypdf', 'lxml', 'fpdf', 'sepaxml'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

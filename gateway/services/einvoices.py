@@ -1,0 +1,89 @@
+"""Statements as e-invoices (EN 16931): the data alone, or inside the paper (Factur-X).
+
+Made from the document that was frozen when the statement was issued, and kept as first made, like
+the paper. Needs the extra `einvoice`; where that is absent, or a setting is, words say so.
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+from importlib.util import find_spec
+
+from gateway.config import Settings
+from gateway.services import statements
+from gateway.services.errors import Conflict, ServiceError
+from gateway.services.statements import StatementView
+from gateway.store.base import Scope
+from gateway.store.statements import StoredStatement
+from gateway.uow import UnitsOfWork
+
+XML = "application/xml"
+FACTUR_X = "application/pdf; profile=factur-x"
+LIBRARIES = ("pycheval", "facturx")
+
+
+class NotInstalled(ServiceError):
+    code = "einvoice_not_installed"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "E-invoices are not installed here: the operator adds them with"
+            " pip install -c constraints.txt -e '.[einvoice]'."
+        )
+
+
+class SellerIncomplete(ServiceError):
+    """The law wants more of the seller than the settings say."""
+
+    code = "seller_incomplete"
+    status = 409
+
+    def __init__(self, settings: tuple[str, ...]) -> None:
+        self.settings = settings
+        super().__init__(f"The operator has to set {' and '.join(settings)} for e-invoices.")
+
+
+def are_installed() -> bool:
+    """Asks without importing: a process that makes none does not pay for their libraries."""
+    return all(find_spec(name) is not None for name in LIBRARIES)
+
+
+def are_offered(view: StatementView) -> bool:
+    return view.document["invoice"] is not None and are_installed()
+
+
+def xml(units: UnitsOfWork, scope: Scope, statement_id: uuid.UUID, settings: Settings) -> bytes:
+    return statements.kept(units, scope, statement_id, XML, partial(_write, settings))
+
+
+def factur_x(
+    units: UnitsOfWork, scope: Scope, statement_id: uuid.UUID, settings: Settings
+) -> bytes:
+    def make(stored: StoredStatement) -> bytes:
+        data = xml(units, scope, stored.id, settings)
+        # Not at the top: see `are_installed`.
+        from gateway.papers.einvoice import embed
+        from gateway.papers.words import title
+
+        paper = statements.draw(settings, stored)
+        words = f"{title(stored.document)} {stored.label}"
+        return embed(paper, data, words, statements.seller_of(settings))
+
+    return statements.kept(units, scope, statement_id, FACTUR_X, make)
+
+
+def _write(settings: Settings, stored: StoredStatement) -> bytes:
+    if stored.document["invoice"] is None:
+        raise Conflict("Nothing was charged in this period: its statement is no invoice.")
+    if not are_installed():
+        raise NotInstalled
+    # Not at the top: see `are_installed`.
+    from gateway.papers.einvoice import settings_missing, xml_of
+
+    seller = statements.seller_of(settings)
+    missing = settings_missing(stored.document, seller)
+    if missing:
+        raise SellerIncomplete(missing)
+    return xml_of(stored.document, seller)
