@@ -21,6 +21,7 @@ from contextlib import closing
 import pytest
 import requests
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Request, Response
 
 from billing.charges import ActionRequired, Declined, NotFound, Succeeded
 from gateway.providers.payments import ChargeOrder, ChargeQuery, EventRefused, Payer, StillOpen
@@ -294,3 +295,44 @@ def test_localstripe_declines_a_card_that_was_kept(local: StripeCards, local_url
     asked = _local_order(local_url, local, "4000000000000341")
     declined = local.charge(asked)
     assert declined == Declined("card_declined")
+
+
+def test_localstripes_news_of_a_charge_is_read_and_its_signature_checked(
+    local: StripeCards, local_url: str
+) -> None:
+    asked = _local_order(local_url, local, "4242424242424242")
+    told: list[tuple[bytes, str]] = []  # of this charge: news of earlier ones may come too
+
+    @Request.application
+    def take(request: Request) -> Response:
+        if asked.id.hex in request.get_data(as_text=True):
+            told.append((request.get_data(), request.headers.get("Stripe-Signature", "")))
+        return Response(status=204)
+
+    server = make_server("127.0.0.1", 0, take, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        requests.post(
+            f"{local_url}/_config/webhooks/ours",
+            json={
+                "url": f"http://127.0.0.1:{server.server_port}/",
+                "secret": SECRET,
+                "events": ["payment_intent.succeeded"],
+            },
+            timeout=5,
+        ).raise_for_status()
+        local.charge(asked)
+        for _ in range(200):
+            if told:
+                break
+            time.sleep(0.05)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    ((body, signed),) = told
+    event = local.parse_event(body, signed)
+    assert (event.kind, event.tenant_id, event.subject_id) == ("charge", asked.tenant_id, asked.id)
+    with pytest.raises(EventRefused):
+        local.parse_event(body.replace(b"4007", b"9007"), signed)
