@@ -47,7 +47,9 @@ def plan_change_posting(
     plan_version_id: UUID,
     actor: str,
 ) -> Posting:
-    """What an upgrade costs at once; `plan_version_id` is the new plan's."""
+    formula: str,
+    """What an upgrade costs at once; `plan_version_id` is the new plan's, and `formula` the sum
+    that was previewed: it stands in the line as its reason."""
     return Posting(
         key=f"change:{change_id}",
         kind=PostingKind.PLAN_CHANGE,
@@ -62,6 +64,7 @@ def plan_change_posting(
         plan_version_id=plan_version_id,
         actor=actor,
     )
+        reason=formula,
 
 
 def surcharge_posting(

@@ -277,3 +277,4 @@ def _access(
         stored.id,
         {"fee_micros": change.next_fee_micros, "plan_version_id": wanted.id},
     )
+                formula=change.formula,

@@ -15,7 +15,7 @@ from billing.message_postings import message_sid_of
 from billing.metering import LegStatus, LegUsage
 from billing.postings import SECONDS, Posting, PostingKind, charge_keys, wallet
 from billing.rating import rate_leg
-from gateway.services import drawn_legs, message_log, plans
+from gateway.services import drawn_legs, entry_rules, message_log, plans
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -120,7 +120,8 @@ def explain(uow: UnitOfWork, scope: Scope, id: str) -> Explanation:
         told = message_log.explain_sid(uow, scope, message_sid)
         if told is not None:
             return told
-    return explain_entry(_posting(scope, line), currency=line.unit)
+    by_rule = entry_rules.explain(uow, scope, line)
+    return by_rule or explain_entry(_posting(scope, line), currency=line.unit)
 
 
 def explain_legs(

@@ -204,6 +204,18 @@ def e164_of(
     return {row.id: row.e164 for row in rows}
 
 
+def place_of(
+    connection: Connection, tenant_id: uuid.UUID, did_id: uuid.UUID
+) -> tuple[str, str] | None:
+    """Country and type; of any account of the tenant, because an agency pays for its clients."""
+    row = connection.execute(
+        select(DidRow.country, DidRow.number_type).where(
+            DidRow.tenant_id == tenant_id, DidRow.id == did_id
+        )
+    ).first()
+    return None if row is None else (row.country, row.number_type)
+
+
 def of_account(
     connection: Connection, scope: Scope, *, before: uuid.UUID | None, limit: int
 ) -> tuple[Number, ...]:

@@ -134,6 +134,15 @@ def last_of(connection: Connection, scope: Scope) -> StoredSubscription | None:
     return None if row is None else StoredSubscription(*row)
 
 
+def term_of(connection: Connection, tenant_id: uuid.UUID, subscription_id: uuid.UUID) -> str | None:
+    """month or year; of any account of the tenant, because an agency pays for its clients."""
+    return connection.scalar(
+        select(SubscriptionRow.term).where(
+            SubscriptionRow.tenant_id == tenant_id, SubscriptionRow.id == subscription_id
+        )
+    )
+
+
 def change(
     connection: Connection, scope: Scope, subscription_id: uuid.UUID, values: dict[str, Any]
 ) -> None:
