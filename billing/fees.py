@@ -15,19 +15,20 @@ def access_posting(
     amount: int,
     unit: str,
     at: datetime,
+    account_id: UUID,
     balance_before: int,
     description: str,
     plan_version_id: UUID,
 ) -> Posting:
-    """The access fee of a term, in advance."""
+    """The access fee of a term, in advance; `account_id` pays, the subscriber or its agency."""
     return Posting(
         key=access_key(subscription.id, n),
         kind=PostingKind.ACCESS_FEE,
-        debit=wallet(subscription.account_id),
+        debit=wallet(account_id),
         credit=AccountKind.REVENUE,
         amount=amount,
         at=at,
-        account_id=subscription.account_id,
+        account_id=account_id,
         unit=unit,
         description=description,
         balance_after=balance_before - amount,
@@ -46,8 +47,8 @@ def plan_change_posting(
     description: str,
     plan_version_id: UUID,
     actor: str,
-) -> Posting:
     formula: str,
+) -> Posting:
     """What an upgrade costs at once; `plan_version_id` is the new plan's, and `formula` the sum
     that was previewed: it stands in the line as its reason."""
     return Posting(
@@ -63,8 +64,8 @@ def plan_change_posting(
         balance_after=balance_before - amount,
         plan_version_id=plan_version_id,
         actor=actor,
-    )
         reason=formula,
+    )
 
 
 def surcharge_posting(

@@ -30,7 +30,7 @@ from billing.postings import SECONDS
 from gateway.metrics import BALANCE_CROSSINGS
 from gateway.services import alerts, audit, credit_receipts, payment_deeds, plans
 from gateway.services.errors import Invalid, NotForSale, NotFound
-from gateway.store import ledger, looks, outbox, renewals, suspension, topups
+from gateway.store import accounts, ledger, looks, outbox, renewals, suspension, topups
 from gateway.store.base import Scope, new_id
 from gateway.store.ledger import LockedBooks
 from gateway.uow import UnitOfWork
@@ -48,6 +48,7 @@ class Books:
     balance_micros: int
     postings: list[Posting] = field(default_factory=list)
     hold_changed: bool = False
+    payer: Books | None = None  # the agency's, while it pays for the account; see `payers.join`
 
     def hold(self, why: str | None) -> bool:
         """Keep service back whatever the balance ("renewal", "access"), or let it go; takes effect
@@ -61,6 +62,11 @@ class Books:
     @property
     def currency(self) -> str:
         return self.locked.currency
+
+    @property
+    def money(self) -> Books:
+        """The books that fees are taken from: the account's own, or its agency's."""
+        return self.payer or self
 
     def post(self, build: Callable[[int], Posting]) -> Posting:
         """Add the posting that `build` makes of the balance before it."""
@@ -79,7 +85,7 @@ def books(uow: UnitOfWork, scope: Scope) -> Iterator[Books]:
         raise NotFound("account", scope.account_id)
     opened = Books(scope, locked, locked.balance_micros)
     yield opened
-    write(uow, opened)
+    write(uow, opened, *([opened.payer] if opened.payer else []))
 
 
 def write(uow: UnitOfWork, *opened: Books) -> None:
@@ -138,8 +144,12 @@ def settle_service(
     least = locked.recharge_below_micros
     if least is not None and balance_micros < least <= locked.balance_micros:
         payment_deeds.look_at_recharge(uow, scope, after=str(last_seq))
-    if locked.held is not None and balance_micros > locked.balance_micros:
-        renewals.wake(uow.connection, scope, now=uow.now)
+    if balance_micros > locked.balance_micros:
+        if locked.held is not None:
+            renewals.wake(uow.connection, scope, now=uow.now)
+        if locked.parent_id is None:
+            for client in accounts.held_clients(uow.connection, scope):
+                renewals.wake(uow.connection, client, now=uow.now)
     plan = plans.plan_version(uow.connection, locked.plan_version_id).plan
     status = lifecycle.service_status(balance_micros, plan)
     if locked.held is not None:

@@ -125,14 +125,17 @@ def get_detail(uow: UnitOfWork, scope: Scope, message_id: uuid.UUID) -> MessageD
         numbers.get_number(uow, scope, message.did_id),
         store.forwards_of(uow.connection, scope, [message_id]).get(message_id),
         store.receipts_of(uow.connection, scope.tenant_id, sid) if sid else (),
-        explain(uow, scope, message),
+        explain(uow, message),
     )
 
 
 def explain_sid(uow: UnitOfWork, scope: Scope, message_sid: str) -> Explanation | None:
-    """Of the text that a line of the statement names; None for another account's."""
-    message = find_by_sid(uow, scope, message_sid)
-    return None if message is None else explain(uow, scope, message)
+    """Of the text that a line of the statement names; None for another account's. The root of a
+    tenant, an agency, pays for texts of its clients and may ask about them."""
+    message = store.find_by_sid(uow.connection, scope.tenant_id, message_sid)
+    if message is None or scope.account_id not in (message.account_id, scope.tenant_id):
+        return None
+    return explain(uow, message)
 
 
 def find_by_sid(uow: UnitOfWork, scope: Scope, message_sid: str) -> Message | None:
@@ -141,7 +144,7 @@ def find_by_sid(uow: UnitOfWork, scope: Scope, message_sid: str) -> Message | No
     return message if message is not None and message.account_id == scope.account_id else None
 
 
-def explain(uow: UnitOfWork, scope: Scope, message: Message) -> Explanation | None:
+def explain(uow: UnitOfWork, message: Message) -> Explanation | None:
     """Why a text costs what it costs, also why nothing: from the plan version of its moment."""
     if message.settled_at is None or message.charge_micros is None:
         return None

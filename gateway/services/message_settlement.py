@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from billing.lifecycle import price_overrun
+from billing.memberships import BillingChange, shares_billing_at
 from billing.message_postings import message_cost_posting, message_posting
 from billing.messages import (
     MessagePrices,
@@ -24,12 +25,12 @@ from billing.messages import (
     rate_message,
 )
 from billing.metering import bucket_day
-from gateway.services import audit, ledger, plans
+from gateway.services import audit, ledger, payers, plans
 from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
 from gateway.store import ledger as ledger_store
+from gateway.store import memberships, settlement
 from gateway.store import message_settlement as store
-from gateway.store import settlement
 from gateway.store.base import Scope
 from gateway.store.message_settlement import DueMessage, SettledMessage
 from gateway.store.settlement import DayKey, DaySums
@@ -109,12 +110,17 @@ def settle_account(
     due = store.due_messages(uow.connection, scope, limit=limit)
     if not due:
         return 0
-    batch = _Batch(uow, Books(scope, locked, locked.balance_micros), carrier)
+    changes = memberships.changes_of(uow.connection, scope) if locked.parent_id else ()
+    batch = _Batch(uow, Books(scope, locked, locked.balance_micros), carrier, changes)
+    if locked.parent_id is not None and any(map(batch.is_shared, due)):
+        batch.agency = payers.take(uow, Scope(scope.tenant_id, locked.parent_id))
+        if batch.agency is None:
+            return 0
     for message in due:
         batch.settle(message)
     store.mark_settled(uow.connection, scope.tenant_id, batch.settled, now=uow.now)
     settlement.roll_up(uow.connection, scope, batch.sums)
-    ledger.write(uow, batch.books)
+    ledger.write(uow, batch.books, *([batch.agency] if batch.agency else []))
     return len(due)
 
 
@@ -125,6 +131,8 @@ class _Batch:
     uow: UnitOfWork
     books: Books
     carrier: PlanVersion | None
+    changes: tuple[BillingChange, ...] = ()
+    agency: Books | None = None
     settled: list[SettledMessage] = field(default_factory=list)
     sums: dict[DayKey, DaySums] = field(default_factory=dict)
 
@@ -144,10 +152,14 @@ class _Batch:
         sums.charge_micros += charge
         sums.cost_micros += cost
 
+    def is_shared(self, message: DueMessage) -> bool:
+        """Whether the agency pays: the moment of the text counts, as that of a call (S1-14)."""
+        return shares_billing_at(self.changes, message.created_at)
+
     def _charge(
         self, message: DueMessage, usage: MessageUsage, rated: RatedMessage, version: PlanVersion
     ) -> int:
-        books = self.books
+        books = self.agency if self.agency and self.is_shared(message) else self.books
         overrun = price_overrun(version.plan, rated.charge_micros, books.balance_micros)
         amount = overrun.charged_micros
         if amount:

@@ -20,9 +20,11 @@ from billing.money import format_amount
 from billing.opt_outs import refuse_opted_out
 from billing.segments import Segments, segments
 from billing.tariffs import Plan
-from gateway.services import accounts, audit, exposure, numbers, plans
+from gateway.services import accounts, audit, exposure, numbers, payers, plans
+from gateway.services.accounts import Account
 from gateway.services.errors import BalanceTooLow, Conflict, Forbidden, Invalid, NotFound
 from gateway.services.numbers import Number
+from gateway.store import accounts as account_store
 from gateway.store import call_events, conversations, messages, outbox
 from gateway.store.base import Scope, new_id
 from gateway.store.ledger import LockedBooks, lock_books
@@ -105,10 +107,11 @@ def send(
             raise Conflict("That idempotency key was used for another text: send a new key.")
         return first
     plan = plans.plan_version(uow.connection, locked.plan_version_id).plan
-    rate = _allowed(uow, number, to, plan, locked)
+    payer = _payer(uow, scope, locked)
+    rate = _allowed(uow, number, to, plan, locked.status, payer)
     counted = count(number, body)
     cost = price(plan, rate, counted)
-    _check_balance(uow, scope, plan, locked, cost)
+    _check_balance(uow, scope, plan, payer, cost)
     message = new_message(
         number,
         to,
@@ -254,10 +257,17 @@ def _checked(body: str) -> str:
     return body
 
 
+def _payer(uow: UnitOfWork, scope: Scope, locked: LockedBooks) -> Account:
+    """Whoever pays for the text, as it stands: nobody moves money of the tenant meanwhile,
+    because the account's lock holds its chain."""
+    agency = payers.agency_of(uow, scope, locked, uow.now)
+    return accounts.get_account(uow, agency or scope)
+
+
 def _allowed(
-    uow: UnitOfWork, number: Number, to: str, plan: Plan, locked: LockedBooks
+    uow: UnitOfWork, number: Number, to: str, plan: Plan, status: str, payer: Account
 ) -> MessageRate:
-    if locked.status != "active":
+    if status != "active" or payer.status != "active":
         raise Forbidden(_SUSPENDED)
     if number.status != "active":
         raise Conflict(f"{pretty(number.e164)} is not in service: choose another number.")
@@ -271,16 +281,18 @@ def _allowed(
     return rate
 
 
-def _check_balance(
-    uow: UnitOfWork, scope: Scope, plan: Plan, locked: LockedBooks, cost: int
-) -> None:
-    spoken_for = messages.quoted_micros(uow.connection, scope)
+def _check_balance(uow: UnitOfWork, scope: Scope, plan: Plan, payer: Account, cost: int) -> None:
+    """What other clients of an agency have on its way is spoken for as well."""
+    spenders = [scope, payer.scope, *account_store.sharing_clients(uow.connection, payer.scope)]
+    ids = {spender.account_id for spender in spenders}
+    spoken_for = messages.quoted_micros(uow.connection, scope.tenant_id, ids)
     live = call_events.live_legs(uow.connection, scope)
     accrued = exposure.of_live_legs(live, plan, now=uow.now).accrued_micros
-    free = locked.balance_micros + plan.credit_limit_micros - spoken_for - accrued
+    credit = plans.plan_version(uow.connection, payer.plan_version_id).plan.credit_limit_micros
+    free = payer.balance_micros + credit - spoken_for - accrued
     if free < cost:
         raise BalanceTooLow(
-            f"This text costs {format_amount(cost)} {locked.currency} and "
+            f"This text costs {format_amount(cost)} {payer.currency} and "
             f"{format_amount(free)} is free, what is on its way included: top up first.",
             needed_micros=cost,
             balance_micros=free,

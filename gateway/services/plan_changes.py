@@ -257,13 +257,14 @@ def _access(
         return
     change = _preview(uow, opened.scope, opened.locked.time_zone, current, wanted)
     if change.fee_micros and stored.n >= 0:
-        opened.post(
+        money = opened.money
+        money.post(
             lambda balance: plan_change_posting(
                 change_id,
                 amount=change.fee_micros,
-                unit=opened.currency,
+                unit=money.currency,
                 at=uow.now,
-                account_id=opened.scope.account_id,
+                account_id=money.scope.account_id,
                 balance_before=balance,
                 description=f"Change from {current.plan.name} to {wanted.plan.name}, "
                 f"{change.days_left} of {change.days} days, until {change.next_fee_on:%d %b %Y}",

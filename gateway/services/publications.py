@@ -17,7 +17,7 @@ import structlog
 from billing.plan_checks import plan_warnings, tier_warnings
 from billing.plan_diff import DiffLine, compare
 from billing.tariffs import Plan, PlanInvalid, parse_plan
-from gateway.services import audit, plan_changes, plans
+from gateway.services import audit, payers, plan_changes, plans
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound, ServiceError
 from gateway.services.ledger import books
 from gateway.services.plans import CODE, Kind, PlanVersion
@@ -201,4 +201,5 @@ def _move(
     units: UnitsOfWork, scope: Scope, version: PlanVersion, change_id: uuid.UUID, actor: str
 ) -> None:
     with units.begin() as uow, books(uow, scope) as opened:
+        payers.join(uow, opened)
         plan_changes.move(uow, opened, version, change_id, actor)

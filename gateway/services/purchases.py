@@ -12,7 +12,7 @@ from billing.money import format_amount
 from billing.tariffs import Plan
 from gateway.links import PublicLinks
 from gateway.providers.telephony import CarrierNumber, OutcomeUnknown, ProviderError, Telephony
-from gateway.services import accounts, audit, ledger, plans, rentals
+from gateway.services import accounts, audit, ledger, payers, plans, pools, rentals
 from gateway.services.accounts import Account
 from gateway.services.errors import (
     BalanceTooLow,
@@ -166,11 +166,13 @@ def _check_purchase(uow: UnitOfWork, account: Account, order: NumberOrder) -> No
         for other in numbers.open_orders(uow.connection, order.scope)
         if other.id != order.id
     )
-    free = account.balance_micros - promised
+    payer = pools.owner_of(uow, account)
+    credit = plans.plan_version(uow.connection, payer.plan_version_id).plan.credit_limit_micros
+    free = payer.balance_micros + credit - promised
     if free < rental:
         raise BalanceTooLow(
-            f"The first month costs {format_amount(rental)} {account.currency} and the balance "
-            f"is {format_amount(free)}: top up first.",
+            f"The first month costs {format_amount(rental)} {account.currency} and "
+            f"{format_amount(free)} is free: top up first.",
             needed_micros=rental,
             balance_micros=free,
         )
@@ -246,6 +248,7 @@ def _adopt(uow: UnitOfWork, order: NumberOrder, bought: CarrierNumber) -> Number
         rental = _rental(version.plan, bought.e164) or 0
         zone = opened.locked.time_zone
         trial_until = rentals.free_until(uow, order.scope, version, bought.e164, zone)
+        payers.join(uow, opened)
         did_id = new_id()
         numbers.add(
             uow.connection,

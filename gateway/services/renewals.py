@@ -7,6 +7,7 @@ lock: so two clocks, a second run and a day of downtime all leave each period ch
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from gateway.services import (
     ledger,
     packages,
     plan_changes,
+    payers,
     plans,
     pools,
     rentals,
@@ -30,6 +32,7 @@ from gateway.services.arrears import ARREARS
 from gateway.services.card_first import AWAITS_CARD
 from gateway.services.deeds import Handler
 from gateway.services.ledger import Books
+from gateway.services.errors import NotFound
 from gateway.services.minutes import bucket_of
 from gateway.services.plans import PlanVersion
 from gateway.services.renewal_notices import (
@@ -87,6 +90,7 @@ def renew(uow: UnitOfWork, scope: Scope) -> None:
     and minutes before rent, because a bucket that is missing would cost more."""
     with ledger.books(uow, scope) as opened:
         plan_changes.apply_due(uow, opened)
+        payers.join(uow, opened)
         _renew_all(uow, opened)
     with ledger.books(uow, scope) as opened:  # what was issued above stands in the ledger now
         _close_buckets(uow, opened)
@@ -96,13 +100,15 @@ def change_plan(uow: UnitOfWork, scope: Scope, version: PlanVersion, actor: str)
     """At once, by staff; what it costs and gives is that of a change that was scheduled."""
     with ledger.books(uow, scope) as opened:
         plan_changes.move(uow, opened, version, new_id(), actor)
+        payers.join(uow, opened)
         _renew_all(uow, opened)
 
 
 def begin(uow: UnitOfWork, scope: Scope) -> None:
     """A new account: its first access fee and its first minutes, as its plan has them."""
     with ledger.books(uow, scope) as opened:
-        subscriptions.begin(uow, opened)
+        payers.join(uow, opened)
+        subscriptions.begin(uow, opened, term)
         pools.begin(uow, opened)
         _hold(uow, opened, subscriptions.renew(uow, opened))
 
@@ -213,21 +219,46 @@ class Upcoming:
 
 
 def upcoming(uow: UnitOfWork, scope: Scope, until: dt.datetime) -> tuple[Upcoming, ...]:
-    """What renews up to an instant, the next first; one period of each."""
-    found = []
-    access = subscription_store.open_of(uow.connection, scope)
-    if access is not None and access.canceled_at is None and access.fee_micros:
-        found.append(Upcoming(access.due_at, "Access fee", access.fee_micros))
+    """What an account's balance is asked for up to an instant, the next first; one period of each.
+    Fees and rent of a client that shares its agency's billing are the agency's."""
+    account = account_store.find(uow.connection, scope)
+    if account is None:
+        raise NotFound("account", scope.account_id)
+    found = [*_packages_coming(uow, scope)]
+    if account.billing == "own":
+        found += _fees_coming(uow, scope)
+    for client in account_store.sharing_clients(uow.connection, scope):
+        found += _fees_coming(uow, client)
+    return tuple(sorted((u for u in found if u.at <= until), key=lambda u: (u.at, u.words)))
+
+
+def missing(uow: UnitOfWork, scope: Scope, coming: Sequence[Upcoming]) -> int:
+    """Micros by which the balance falls short of what renews; what happens then is the plan's
+    rule (`renewal_without_balance`)."""
+    account = account_store.find(uow.connection, scope)
+    if account is None:
+        raise NotFound("account", scope.account_id)
+    plan = plans.plan_version(uow.connection, account.plan_version_id).plan
+    total = sum(charge.amount_micros for charge in coming)
+    return renewal_shortfall(total, account.balance_micros, plan.credit_limit_micros)
+
+
+def _packages_coming(uow: UnitOfWork, scope: Scope) -> Iterator[Upcoming]:
     for stored in package_store.running(uow.connection, scope):
         package = packages.package_of(uow, stored)
         if package.renews_into(stored.n + 1):
             words = f"Package of {packages.offer_words(package.offer)}"
-            found.append(Upcoming(stored.due_at, words, package.offer.price_micros))
+            yield Upcoming(stored.due_at, words, package.offer.price_micros)
+
+
+def _fees_coming(uow: UnitOfWork, scope: Scope) -> Iterator[Upcoming]:
+    access = subscription_store.open_of(uow.connection, scope)
+    if access is not None and access.canceled_at is None and access.fee_micros:
+        yield Upcoming(access.due_at, "Access fee", access.fee_micros)
     for rented in rental_store.kept(uow.connection, scope):
         if rented.rental_micros:
             words = f"Rent of {pretty(rented.e164)}"
-            found.append(Upcoming(rented.rent_due_at, words, rented.rental_micros))
-    return tuple(sorted((u for u in found if u.at <= until), key=lambda u: (u.at, u.words)))
+            yield Upcoming(rented.rent_due_at, words, rented.rental_micros)
 
 
 def handlers(units: UnitsOfWork) -> dict[str, Handler]:
@@ -242,11 +273,11 @@ def _look(units: UnitsOfWork, deed: DueDeed) -> None:
     with units.begin() as uow:
         account = account_store.find(uow.connection, scope)
         coming = upcoming(uow, scope, at)
-        if account is None or account.status == "closed" or not coming:
+        if not coming:
             return
         plan = plans.plan_version(uow.connection, account.plan_version_id).plan
         total = sum(charge.amount_micros for charge in coming)
-        short = renewal_shortfall(total, account.balance_micros, plan.credit_limit_micros)
+        short = missing(uow, scope, coming)
         if short == 0:
             return
         days = max(1, round((at - uow.now) / dt.timedelta(days=1)))

@@ -9,6 +9,7 @@ from billing.calendar import local_date
 from billing.ledger import rental_posting
 from billing.renewals import RenewalOutcome, renewal_outcome, renewal_shortfall
 from billing.rentals import RentedNumber, rent, rent_key, rents_due
+from billing.tariffs import Plan
 from gateway.services import plans
 from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
@@ -52,46 +53,49 @@ def begin(
     )
     if trial_until is not None:
         account_store.change(uow.connection, opened.scope, {"trial_used": True})
-        announce(uow, opened.scope, rent_key(did_id, 1), trial_until)
+        announce(uow, opened.money.scope, rent_key(did_id, 1), trial_until)
 
 
 def renew(uow: UnitOfWork, opened: Books, *, due_by: dt.datetime | None = None) -> bool:
     """Post the months that are due; whether one waits for money. A number is never given up for
     want of money by itself: where the plan drops what is not paid, its rent waits as well."""
     version = plans.plan_version(uow.connection, opened.locked.plan_version_id)
+    payer = plans.plan_version(uow.connection, opened.money.locked.plan_version_id).plan
     for stored in store.rented(uow.connection, opened.scope, due_by=due_by or uow.now):
-        _renew_one(uow, opened, version, stored)
+        _renew_one(uow, opened, version, payer, stored)
     return store.has_waiting(uow.connection, opened.scope)
 
 
-def _renew_one(uow: UnitOfWork, opened: Books, version: PlanVersion, stored: StoredRental) -> None:
+def _renew_one(
+    uow: UnitOfWork, opened: Books, version: PlanVersion, payer: Plan, stored: StoredRental
+) -> None:
     number = rented_number(stored, opened.locked.time_zone)
     values: dict[str, object] = {}
-    amount, plan = stored.rental_micros, version.plan
+    amount, money = stored.rental_micros, opened.money
     for month in rents_due(number, posted=stored.rental_n - 1, now=uow.now):
         n = month.n + 1  # the posting's months count from 1
-        short = renewal_shortfall(amount, opened.balance_micros, plan.credit_limit_micros)
-        if renewal_outcome(short, plan.terms.renewal_without_balance) != RenewalOutcome.POST:
+        short = renewal_shortfall(amount, money.balance_micros, payer.credit_limit_micros)
+        if renewal_outcome(short, payer.terms.renewal_without_balance) != RenewalOutcome.POST:
             values["rent_due_at"] = uow.now + RETRY_AFTER
             words = f"the rent of {pretty(stored.e164)}"
-            tell_unpaid(uow, opened, rent_key(stored.id, n), words, True)
+            tell_unpaid(uow, money, rent_key(stored.id, n), words, True)
             break
         if amount:
-            opened.post(
+            money.post(
                 lambda balance, n=n, month=month: rental_posting(  # type: ignore[misc]
                     stored.id,
                     n,
                     amount=amount,
-                    unit=opened.currency,
+                    unit=money.currency,
                     at=uow.now,
-                    account_id=opened.scope.account_id,
+                    account_id=money.scope.account_id,
                     balance_before=balance,
                     description=f"Rent of {pretty(stored.e164)}, from {month.starts_on:%d %b %Y}",
                     plan_version_id=version.id,
                 )
             )
         values = {"rental_n": n, "rented_until": month.ends_at, "rent_due_at": month.ends_at}
-        announce(uow, opened.scope, rent_key(stored.id, n + 1), month.ends_at)
+        announce(uow, money.scope, rent_key(stored.id, n + 1), month.ends_at)
     if values:
         store.change(uow.connection, opened.scope, stored.id, values)
 

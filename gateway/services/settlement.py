@@ -25,7 +25,7 @@ from billing.rates import LegKind, TargetKind
 from billing.rating import RatedLeg, carrier_cost, rate_leg
 from billing.tariffs import Plan
 from gateway.metrics import LEGS_SETTLED
-from gateway.services import audit, ledger, minutes, plans, renewals
+from gateway.services import audit, ledger, minutes, payers, plans, renewals
 from gateway.services.ledger import Books
 from gateway.services.minutes import Minutes, RenewFirst
 from gateway.services.plans import PlanVersion
@@ -161,7 +161,7 @@ def settle_account(
     paid_in_advance = minutes.open_minutes(uow, scope, locked) if locked.draws_minutes else None
     agency = None
     if paid_in_advance and any(paid_in_advance.shares_with(leg.started_at) for leg in legs):
-        agency = _agency_books(uow, Scope(scope.tenant_id, cast(uuid.UUID, locked.parent_id)))
+        agency = payers.take(uow, Scope(scope.tenant_id, cast(uuid.UUID, locked.parent_id)))
         if agency is None:
             return 0
     batch = _Batch(uow, own, carrier, paid_in_advance, agency)
@@ -177,13 +177,6 @@ def settle_account(
     batch.write()
     LEGS_SETTLED.inc(len(batch.settled))
     return len(batch.settled)
-
-
-def _agency_books(uow: UnitOfWork, agency: Scope) -> Books | None:
-    """Of the agency that pays for a client. The client's lock holds the tenant's chain already, so
-    this one must not wait for somebody who waits for that: taken means later."""
-    locked = ledger_store.lock_books(uow.connection, agency, wait=False)
-    return None if locked is None else Books(agency, locked, locked.balance_micros)
 
 
 def _bridged(uow: UnitOfWork, scope: Scope, legs: list[DueLeg]) -> dict[str, int | None]:

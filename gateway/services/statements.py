@@ -355,7 +355,8 @@ def invoice_fields(figures: Statement, tax: VatTreatment) -> dict[str, Any]:
 
 def _shares(figures: Statement, clients: list[Client]) -> list[dict[str, Any]]:
     """An agency's charges by client, summing to them to the micro (M13); its own part is first.
-    What no leg caused (access, packages, rent) is shared by the seconds that each drew."""
+    What nobody caused alone (packages, the agency's access) is shared by the seconds that each
+    drew."""
     if len(clients) < 2:
         return []
     shared = figures.charges_micros - sum(client.own_micros for client in clients)

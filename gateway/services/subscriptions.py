@@ -102,7 +102,7 @@ def renew(uow: UnitOfWork, opened: Books) -> str | None:
             # Service was held back all that time: a term without access is not charged.
             values = {"n": term.n, "ends_at": term.ends_at, "due_at": term.ends_at}
             continue
-        outcome = _outcome(opened, version, stored.fee_micros)
+        outcome = _outcome(uow, opened.money, stored.fee_micros)
         if outcome == RenewalOutcome.DROP and stored.n >= 0:
             values |= {"ended_at": uow.now}
             held = ENDED
@@ -110,11 +110,12 @@ def renew(uow: UnitOfWork, opened: Books) -> str | None:
             values |= {"due_at": uow.now + RETRY_AFTER}
             held = WAITS
         if held is not None:
-            tell_unpaid(uow, opened, access_key(stored.id, term.n), "the access fee", held == WAITS)
+            key = access_key(stored.id, term.n)
+            tell_unpaid(uow, opened.money, key, "the access fee", held == WAITS)
             break
         _post(uow, opened, subscription, term.n, stored.fee_micros, version)
         values = {"n": term.n, "ends_at": term.ends_at, "due_at": term.ends_at}
-        announce(uow, opened.scope, access_key(stored.id, term.n + 1), term.ends_at)
+        announce(uow, opened.money.scope, access_key(stored.id, term.n + 1), term.ends_at)
     values |= _ending(uow, subscription, values)
     if values.get("ended_at"):
         held = ENDED
@@ -123,9 +124,9 @@ def renew(uow: UnitOfWork, opened: Books) -> str | None:
     return held
 
 
-def _outcome(opened: Books, version: PlanVersion, fee_micros: int) -> RenewalOutcome:
-    plan = version.plan
-    short = renewal_shortfall(fee_micros, opened.balance_micros, plan.credit_limit_micros)
+def _outcome(uow: UnitOfWork, money: Books, fee_micros: int) -> RenewalOutcome:
+    plan = plans.plan_version(uow.connection, money.locked.plan_version_id).plan
+    short = renewal_shortfall(fee_micros, money.balance_micros, plan.credit_limit_micros)
     return renewal_outcome(short, plan.terms.renewal_without_balance)
 
 
@@ -139,13 +140,13 @@ def _post(
 ) -> None:
     if fee_micros == 0:
         return
-    term = subscription.period(n)
-    opened.post(
+    term, money = subscription.period(n), opened.money
+    money.post(
         lambda balance: access_posting(
             subscription,
             n,
             amount=fee_micros,
-            unit=opened.currency,
+            unit=money.currency,
             at=uow.now,
             balance_before=balance,
             description=f"Access to {version.plan.name}, from {term.starts_on:%d %b %Y}",
@@ -154,6 +155,7 @@ def _post(
     )
 
 
+            account_id=money.scope.account_id,
 def _ending(
     uow: UnitOfWork, subscription: Subscription, values: dict[str, object]
 ) -> dict[str, object]:

@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     Connection,
     ForeignKeyConstraint,
     Index,
     Select,
     String,
+    and_,
     cast,
     func,
     insert,
@@ -168,6 +170,32 @@ def find(connection: Connection, scope: Scope) -> Account | None:
         )
     ).first()
     return None if row is None else _account(row)
+
+
+def sharing_clients(connection: Connection, agency: Scope) -> tuple[Scope, ...]:
+    """The sub-accounts whose bills an agency pays now."""
+    return _clients(connection, agency, AccountRow.billing == "agency_shared")
+
+
+def held_clients(connection: Connection, agency: Scope) -> tuple[Scope, ...]:
+    """Those of them whose service waits for something."""
+    held = AccountRow.held.is_not(None)
+    return _clients(connection, agency, and_(AccountRow.billing == "agency_shared", held))
+
+
+def _clients(
+    connection: Connection, agency: Scope, which: ColumnElement[bool]
+) -> tuple[Scope, ...]:
+    rows = connection.execute(
+        select(AccountRow.tenant_id, AccountRow.id)
+        .where(
+            AccountRow.tenant_id == agency.tenant_id,
+            AccountRow.parent_id == agency.account_id,
+            which,
+        )
+        .order_by(AccountRow.name, AccountRow.id)
+    )
+    return tuple(Scope(*row) for row in rows)
 
 
 def newest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -231,12 +231,14 @@ def bodies_after(
     )
 
 
-def quoted_micros(connection: Connection, scope: Scope) -> int:
+def quoted_micros(
+    connection: Connection, tenant_id: uuid.UUID, account_ids: Collection[uuid.UUID]
+) -> int:
     """What texts that are on their way, and not charged yet, may cost together."""
     total = connection.scalar(
         select(func.coalesce(func.sum(MessageRow.quoted_micros), 0)).where(
-            MessageRow.tenant_id == scope.tenant_id,
-            MessageRow.account_id == scope.account_id,
+            MessageRow.tenant_id == tenant_id,
+            MessageRow.account_id.in_(account_ids),
             MessageRow.settled_at.is_(None),
         )
     )

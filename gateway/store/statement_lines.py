@@ -116,7 +116,8 @@ def lines(connection: Connection, scope: Scope, *, after_seq: int, last_seq: int
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What one account had of its agency's bill: the agency itself is one of them."""
+    """What one account had of its agency's bill: the agency itself is one of them. `own_micros`
+    are its legs, texts and rent, and a client's own access."""
 
     account_id: uuid.UUID
     name: str
@@ -135,15 +136,29 @@ with members as (
                            where m.tenant_id = a.tenant_id and m.account_id = a.id
                              and m.billing = 'agency_shared')))
 ),
-own as (
-  select l.account_id, sum(case when p.debit = :wallet then p.amount_micros
-                                when p.credit = :wallet then - p.amount_micros
-                                else 0 end)::bigint as micros
+moved as (
+  select p.leg_sid, split_part(coalesce(p.reverses_key, p.key), ':', 1) as kind,
+         split_part(coalesce(p.reverses_key, p.key), ':', 2) as subject,
+         case when p.debit = :wallet then p.amount_micros
+              when p.credit = :wallet then - p.amount_micros else 0 end as micros
     from posting as p
-    join leg as l on l.tenant_id = p.tenant_id and l.leg_sid = p.leg_sid
    where p.tenant_id = :tenant_id and p.account_id = :account_id
      and p.balance_after_micros is not null and p.seq > :after and p.seq <= :last
-   group by l.account_id
+),
+caused as (
+  select coalesce(l.account_id, x.account_id, d.account_id, s.account_id) as account_id, o.micros
+    from moved as o
+    left join leg as l on l.tenant_id = :tenant_id and l.leg_sid = o.leg_sid
+    left join message as x on o.kind = 'sms' and x.tenant_id = :tenant_id
+                          and x.carrier_sid = o.subject
+    left join did as d on o.kind = 'rent' and d.tenant_id = :tenant_id
+                      and d.id::text = o.subject
+    left join subscription as s on o.kind = 'access' and s.tenant_id = :tenant_id
+                               and s.account_id <> :account_id and s.id::text = o.subject
+),
+own as (
+  select account_id, sum(micros)::bigint as micros from caused
+   where account_id is not null group by account_id
 ),
 drawn as (
   select p.account_id, sum(p.amount_micros)::bigint as seconds

@@ -197,6 +197,7 @@ def test_access_and_changes_of_plan_are_lines_of_their_own() -> None:
         amount=39_000_000,
         unit="USD",
         at=NOON,
+        account_id=ACME,
         balance_before=50_000_000,
         description="Access, March",
         plan_version_id=PLAN_VERSION,

@@ -13,12 +13,17 @@ from gateway.services import (
     accounts,
     ledger,
     memberships,
+    message_settlement,
+    messages,
     packages,
     plans,
     pools,
     settlement,
     statement,
+    statements,
 )
+from gateway.services.accounts import NewAccount
+from gateway.services.messages import NewText
 from gateway.store.calls import CallRow
 from gateway.store.ledger import PostingRow
 from gateway.store.legs import LegRow
@@ -259,4 +264,86 @@ def test_s1_03_s4_10_many_drains_never_draw_the_last_minute_twice(stage: World) 
     assert {row.debit for row in paid} == {f"wallet:{agency.scope.account_id.hex}"}
     charged = sum(row.charge_micros for row in stage.rows(LegRow, agency.scope))
     assert charged == sum(row.amount_micros for row in paid), "clients' shares sum to the bill"
+    stage.prove_ledger()
+
+
+def test_c15_texts_rent_and_access_of_a_client_are_the_agencys_while_it_shares(
+    stage: World,
+) -> None:
+    """A client on shared billing needs no money of its own, and what it caused is its share."""
+    publish(stage, "club", access_fee={"month": "5.00"})
+    agency = stage.join("Agency", plan="club", document=ONE_PHONE)
+    with stage.units.begin() as uow:
+        opened = accounts.create_account(
+            uow,
+            NewAccount(
+                name="Client",
+                billing_email="client@example.com",
+                plan_code="club",
+                parent_id=agency.scope.account_id,
+                billing="agency_shared",
+            ),
+            "Olga",
+        )
+    number = stage.buy(opened.scope, area_code="212")
+    client = Member(opened.scope, number)
+    text(stage, client)
+    assert stage.balance(client.scope) == 0 and stage.status(client.scope) == "active"
+    rent, texts = number.rental_micros, load_catalogue()["payg"]["tariff"]["sms"]["outbound"]
+    price = round(float(texts[0]["price"]) * 1_000_000)
+    assert stage.balance(agency.scope) == 50_000_000 - 5_000_000 - rent - price
+    for posting in stage.rows(PostingRow, agency.scope):
+        if posting.kind in ("sms", "rental", "access_fee"):
+            id = f"{agency.scope.tenant_id}-{posting.seq}"
+            with stage.units.read() as uow:
+                why = statement.explain(uow, agency.scope, id)
+            assert why.recompute() == posting.amount_micros
+    stage.wait_until(dt.datetime(2026, 4, 3, 5, 0, tzinfo=dt.UTC))
+    stage.renew()
+    assert stage.balance(client.scope) == 0
+    view = statements_of(stage, agency)[0]
+    shares = {share["name"]: share for share in view.document["clients"]}
+    assert shares["Client"]["own_micros"] == 5_000_000 + rent + price
+    assert sum(s["total_micros"] for s in shares.values()) == view.document["charges_micros"]
+    share(stage, client, "own")
+    set_balance(stage, client, 10_000_000)
+    text(stage, client)
+    assert stage.balance(client.scope) == 10_000_000 - price
+    stage.prove_ledger()
+
+
+def text(stage: World, sender: Member) -> None:
+    with stage.units.begin() as uow:
+        messages.send(
+            uow,
+            sender.scope,
+            NewText(sender.number.id, FRONT_DESK, "Hello"),
+            actor="Ann",
+            idempotency_key=str(random.random()),
+        )
+    stage.work()
+    stage.carrier.run_until_idle()
+    message_settlement.drain(stage.units)
+
+
+def statements_of(stage: World, member: Member) -> tuple[statements.StatementView, ...]:
+    with stage.units.read() as uow:
+        return statements.list_statements(uow, member.scope).items
+
+
+def test_c15_a_rent_that_the_agencys_balance_does_not_cover_waits_for_the_agencys_top_up(
+    stage: World,
+) -> None:
+    publish(stage, "waits", renewal_without_balance="suspend")
+    agency, (client,) = agency_and_clients(stage, 1, "waits")
+    set_balance(stage, agency, 0)
+    stage.wait_until(dt.datetime(2026, 4, 3, 5, 0, tzinfo=dt.UTC))
+    stage.renew()
+    assert stage.status(client.scope) == "suspended"
+    stage.top_up(agency.scope, 20_000_000)
+    stage.renew()
+    assert stage.status(client.scope) == "active"
+    both = agency.number.rental_micros + client.number.rental_micros
+    assert stage.balance(agency.scope) == 20_000_000 - both
+    assert stage.balance(client.scope) == 50_000_000
     stage.prove_ledger()
