@@ -11,7 +11,7 @@ from billing.renewals import CATCH_UP_MAX, periods_due
 from billing.tariffs import Plan
 from billing.terms import CancelEffect, Term
 
-_MONTHS: dict[Term, int] = {"month": 1, "year": 12}
+TERM_MONTHS: dict[Term, int] = {"month": 1, "year": 12}
 _ONE_DAY = timedelta(days=1)
 
 
@@ -30,7 +30,7 @@ class Subscription:
 
     def period(self, n: int) -> Period:
         """The nth term; the first starts at once, the others at local midnight."""
-        found = period(self.anchor, n, self.zone, _MONTHS[self.term])
+        found = period(self.anchor, n, self.zone, TERM_MONTHS[self.term])
         return replace(found, starts_at=self.started_at) if n == 0 else found
 
     def renews_into(self, n: int) -> bool:
@@ -64,7 +64,7 @@ class Subscription:
         last = self.current_period(self.cancelled_at)
         if self.term == "month":
             return last.ends_at
-        anniversary = nth_period(self.anchor, last.n + 1, _MONTHS[self.term])
+        anniversary = nth_period(self.anchor, last.n + 1, TERM_MONTHS[self.term])
         return local_midnight(anniversary + _ONE_DAY, self.zone)
 
     def gives_access_at(self, now: datetime) -> bool:
@@ -111,6 +111,7 @@ class ChangePreview:
     days: int
     next_fee_micros: int
     next_fee_on: date
+    term: Term
     channel: str
 
 
@@ -120,6 +121,30 @@ class TermNotOffered(ValueError):
     def __init__(self, plan_name: str, term: Term) -> None:
         super().__init__(f"{plan_name} is not sold by the {term}")
         self.term = term
+
+
+def fee_of(plan: Plan, term: Term) -> int:
+    """The access fee of a term; raises `TermNotOffered` where the plan has none for it."""
+    fee = plan.terms.access_fee.for_term(term)
+    if fee is None:
+        raise TermNotOffered(plan.name, term)
+    return fee
+
+
+def preview_term(new: Plan, *, term: Term, term_period: Period, on: date) -> ChangePreview:
+    """From the month to the year, or back: the term that was paid is used up first, so nothing
+    is due now, and the first new one begins with the day on which it ends."""
+    return ChangePreview(
+        fee_micros=0,
+        formula="0",
+        allowance_seconds=0,
+        days_left=term_period.days_left(on),
+        days=term_period.days,
+        next_fee_micros=fee_of(new, term),
+        next_fee_on=term_period.ends_on,
+        term=term,
+        channel=new.terms.upgrade.channel,
+    )
 
 
 def preview_change(
@@ -138,9 +163,7 @@ def preview_change(
     calendar days left of the term, rounded down. A cheaper plan costs nothing now and gives
     nothing back (S3-06). The allowance is granted for the billing cycle.
     """
-    fee_old, fee_new = old.terms.access_fee.for_term(term), new.terms.access_fee.for_term(term)
-    if fee_new is None:
-        raise TermNotOffered(new.name, term)
+    fee_old, fee_new = old.terms.access_fee.for_term(term), fee_of(new, term)
     rules = new.terms.upgrade
     days_left, days = term_period.days_left(on), term_period.days
     difference = f"max(0, {fee_new} - {fee_old or 0})"
@@ -161,5 +184,6 @@ def preview_change(
         days=days,
         next_fee_micros=fee_new,
         next_fee_on=term_period.ends_on,
+        term=term,
         channel=rules.channel,
     )

@@ -28,6 +28,7 @@ class AccountIn(Model):
     time_zone: str = Field("America/New_York", description="IANA name.")
     parent: UUID | None = Field(None, description="The agency that this account belongs to.")
     billing: Literal["own", "agency_shared"] = "own"
+    term: Literal["month", "year"] = Field("month", description="Of the access, if it has a fee.")
     needs_card: bool = Field(
         True, description="Where the plan is paid by card: service begins with the first one."
     )
@@ -101,6 +102,7 @@ def create_account(staff: Principal, body: AccountIn) -> AccountOut:
         time_zone=body.time_zone,
         parent_id=body.parent,
         billing=body.billing,
+        term=body.term,
         needs_card=body.needs_card,
     )
     with runtime.current().units.begin() as uow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Literal
 from uuid import UUID
 
 from flask import Response
@@ -22,6 +23,9 @@ from gateway.uow import UnitOfWork
 
 class PlanChangeIn(Model):
     plan: str = Field(description="Code of the plan that is wished for.", max_length=60)
+    term: Literal["month", "year"] | None = Field(
+        None, description="Of the access; another one begins when the term that was paid is over."
+    )
     note: OptionalLine = ""
 
 
@@ -35,6 +39,7 @@ class PlanChangeOut(BaseModel):
     id: UUID
     plan: str
     plan_version: int
+    term: str | None = Field(description="month or year, where it becomes another one.")
     state: str = Field(description="requested, scheduled, applied or canceled.")
     effective_at: dt.datetime
     requested_by: str
@@ -54,6 +59,7 @@ class PlanChangePreview(BaseModel):
     days: int
     next_fee: Money
     next_fee_on: dt.date
+    term: str = Field(description="month or year: what the next fee is for.")
     channel: str = Field(description='"self": it applies by itself; "ops_request": staff decides.')
     currency: Currency
 
@@ -76,7 +82,7 @@ class SubscriptionOut(BaseModel):
 def preview_plan_change(access: Access, body: PlanChangeIn) -> PlanChangePreview:
     """What another plan would cost; nothing is changed"""
     with runtime.current().units.read() as uow:
-        seen = plan_changes.preview(uow, access.scope, body.plan)
+        seen = plan_changes.preview(uow, access.scope, body.plan, body.term)
     return PlanChangePreview(
         plan=seen.wanted.plan_code,
         plan_version=seen.wanted.version,
@@ -87,6 +93,7 @@ def preview_plan_change(access: Access, body: PlanChangeIn) -> PlanChangePreview
         days=seen.change.days,
         next_fee=money(seen.change.next_fee_micros),
         next_fee_on=seen.change.next_fee_on,
+        term=seen.change.term,
         channel=seen.change.channel,
         currency=access.currency,
     )
@@ -112,7 +119,9 @@ def request_plan_change(access: Access, body: PlanChangeIn) -> PlanChangeOut:
     answers the first.
     """
     with runtime.current().units.begin() as uow:
-        change = plan_changes.request(uow, access.scope, body.plan, access.actor, body.note)
+        change = plan_changes.request(
+            uow, access.scope, body.plan, access.actor, body.note, body.term
+        )
         return _out(uow, change)
 
 
@@ -187,6 +196,7 @@ def _out(uow: UnitOfWork, change: PlanChange) -> PlanChangeOut:
         id=change.id,
         plan=version.plan_code,
         plan_version=version.version,
+        term=change.term,
         state=change.state,
         effective_at=change.effective_at,
         requested_by=change.requested_by,

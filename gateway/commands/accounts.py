@@ -8,6 +8,7 @@ import click
 from gateway.commands.common import ACTOR, find_account, json_option, open_runtime, show, table
 
 if TYPE_CHECKING:
+    from billing.terms import Term
     from gateway.services.accounts import Account
 
 
@@ -23,6 +24,7 @@ def account() -> None:
 @click.option("--currency", default="USD", show_default=True)
 @click.option("--country", default="US", show_default=True, help="ISO 3166 code.")
 @click.option("--time-zone", default="America/New_York", show_default=True, help="IANA name.")
+@click.option("--term", type=click.Choice(["month", "year"]), default="month", show_default=True)
 @click.option("--parent", type=click.UUID, help="The agency's account id.")
 @json_option
 def create(
@@ -32,6 +34,7 @@ def create(
     currency: str,
     country: str,
     time_zone: str,
+    term: "Term",
     parent: uuid.UUID | None,
     as_json: bool,
 ) -> None:
@@ -45,6 +48,7 @@ def create(
         currency=currency,
         country=country,
         time_zone=time_zone,
+        term=term,
         parent_id=parent,
     )
     with open_runtime().units.begin() as uow:

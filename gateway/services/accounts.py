@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 from phonenumbers import country_code_for_region
 
+from billing.terms import Term
 from gateway.services import audit, card_first, memberships, plans, renewals
 from gateway.services.errors import FieldError, Invalid, NotFound
 from gateway.services.plans import PlanVersion
@@ -48,6 +49,7 @@ class NewAccount:
     time_zone: str = "America/New_York"
     parent_id: uuid.UUID | None = None
     billing: Literal["own", "agency_shared"] = "own"
+    term: Term = "month"  # of the access, where the plan has a fee for it
     needs_card: bool = True  # where the plan is paid by card; False: paid by other means
 
 
@@ -62,6 +64,8 @@ def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
         if (error := _complaint(name, getattr(new, name)))
     ]
     version = _version_on_sale(uow, new.plan_code, new.currency, errors)
+    if version is not None and version.plan.terms.access_fee.for_term(new.term) is None:
+        errors.append(FieldError("/term", f"{new.plan_code} is sold by the month only"))
     tenant_id = _tenant_of_parent(uow, new, errors)
     if new.billing == "agency_shared" and new.parent_id is None:
         errors.append(FieldError("/billing", 'needs an agency: write "own", or name the parent'))
@@ -92,11 +96,11 @@ def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
         settings={},
     )
     audit.note(uow, scope, actor, "account.created", id, name=new.name, plan=version.plan_code)
-    renewals.begin(uow, scope)
-    if new.needs_card:
-        card_first.begin(uow, scope)
     if new.billing == "agency_shared":
         memberships.set_billing(uow, scope, new.billing, actor)
+    renewals.begin(uow, scope, new.term)
+    if new.needs_card:
+        card_first.begin(uow, scope)
     return get_account(uow, scope)
 
 

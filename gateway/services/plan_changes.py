@@ -9,7 +9,14 @@ from typing import cast
 
 from billing.calendar import local_date, period
 from billing.fees import plan_change_posting
-from billing.subscriptions import ChangePreview, TermNotOffered, preview_change
+from billing.subscriptions import (
+    TERM_MONTHS,
+    ChangePreview,
+    TermNotOffered,
+    fee_of,
+    preview_change,
+    preview_term,
+)
 from billing.terms import Term
 from gateway.services import audit, ledger, plans, pools, subscriptions
 from gateway.services.errors import Conflict, Invalid, NotFound
@@ -36,14 +43,15 @@ class Preview:
     change: ChangePreview
 
 
-def preview(uow: UnitOfWork, scope: Scope, plan_code: str) -> Preview:
-    """By the terms of the new plan; nothing is changed."""
+def preview(uow: UnitOfWork, scope: Scope, plan_code: str, term: Term | None = None) -> Preview:
+    """By the terms of the new plan; nothing is changed. Without a term it stays what it is."""
     account = account_store.find(uow.connection, scope)
     if account is None:
         raise NotFound("account", scope.account_id)
     current = plans.plan_version(uow.connection, account.plan_version_id)
     wanted = on_sale(uow, plan_code, account.currency)
-    return Preview(current, wanted, _preview(uow, scope, account.time_zone, current, wanted))
+    change = _preview(uow, scope, account.time_zone, current, wanted, term)
+    return Preview(current, wanted, change)
 
 
 def on_sale(uow: UnitOfWork, plan_code: str, currency: str) -> PlanVersion:
@@ -59,19 +67,26 @@ def on_sale(uow: UnitOfWork, plan_code: str, currency: str) -> PlanVersion:
 
 
 def _preview(
-    uow: UnitOfWork, scope: Scope, zone: str, current: PlanVersion, wanted: PlanVersion
+    uow: UnitOfWork,
+    scope: Scope,
+    zone: str,
+    current: PlanVersion,
+    wanted: PlanVersion,
+    wished: Term | None,
 ) -> ChangePreview:
     """Without access yet, the first term of the new plan begins with the change."""
     today = local_date(uow.now, zone)
     stored = subscription_store.open_of(uow.connection, scope)
-    term: Term = "month" if stored is None else cast(Term, stored.term)
+    term: Term = wished or ("month" if stored is None else cast(Term, stored.term))
     running = (
-        period(today, 0, zone)
+        period(today, 0, zone, TERM_MONTHS[term])
         if stored is None
         else subscriptions.subscription_of(stored).current_period(uow.now)
     )
     cycle = pools.cycle_of(wanted, zone, uow.now)
     try:
+        if stored is not None and stored.term != term:
+            return preview_term(wanted.plan, term=term, term_period=running, on=today)
         found = preview_change(
             current.plan,
             wanted.plan,
@@ -82,7 +97,7 @@ def _preview(
             granted_seconds=pools.upgrade_grants(uow, scope, cycle),
         )
     except TermNotOffered as refusal:
-        raise Invalid.at("/plan", f"{refusal}: choose another plan") from None
+        raise Invalid.at("/term", f"{refusal}: choose another term or plan") from None
     if stored is not None:
         return found
     fee = found.next_fee_micros
@@ -90,26 +105,33 @@ def _preview(
 
 
 def request(
-    uow: UnitOfWork, scope: Scope, plan_code: str, actor: str, note: str = ""
+    uow: UnitOfWork,
+    scope: Scope,
+    plan_code: str,
+    actor: str,
+    note: str = "",
+    term: Term | None = None,
 ) -> PlanChange:
     """An owner asks (S3-03); staff decides, unless the plan leaves it to customers. The same wish
-    again is the first one."""
+    again is the first one. Another term begins when the one that was paid is over."""
     if len(note) > NOTE_LENGTH_MAX:
         raise Invalid.at("/note", f"use at most {NOTE_LENGTH_MAX} characters")
     with ledger.books(uow, scope) as opened:
         version = on_sale(uow, plan_code, opened.currency)
+        term = _another_term(uow, scope, version, term)
         first = store.open_of(uow.connection, scope)
-        if first is not None and first.plan_version_id == version.id:
+        if first is not None and (first.plan_version_id, first.term) == (version.id, term):
             return first
         if first is not None:
             raise Conflict("A change of plan is under way: take it back first.")
-        if version.id == opened.locked.plan_version_id:
+        if version.id == opened.locked.plan_version_id and term is None:
             raise Conflict("That is the plan you have.")
         change = PlanChange(
             tenant_id=scope.tenant_id,
             id=new_id(),
             account_id=scope.account_id,
             plan_version_id=version.id,
+            term=term,
             effective_at=uow.now,
             state="requested",
             requested_by=actor,
@@ -119,7 +141,7 @@ def request(
             decided_at=None,
         )
         if version.plan.terms.upgrade.channel == "self":
-            at = _own_day(uow, opened, version)
+            at = _own_day(uow, opened, version, term)
             change = replace(
                 change, state="scheduled", effective_at=at, decided_by=actor, decided_at=uow.now
             )
@@ -128,12 +150,29 @@ def request(
     return change
 
 
-def _own_day(uow: UnitOfWork, opened: Books, wanted: PlanVersion) -> dt.datetime:
+def _another_term(
+    uow: UnitOfWork, scope: Scope, wanted: PlanVersion, term: Term | None
+) -> Term | None:
+    """The term that is wished for; None where it is the one that runs."""
+    if term is None:
+        return None
+    try:
+        fee_of(wanted.plan, term)
+    except TermNotOffered as refusal:
+        raise Invalid.at("/term", f"{refusal}: choose another term or plan") from None
+    stored = subscription_store.open_of(uow.connection, scope)
+    running = "month" if stored is None else stored.term
+    return None if term == running else term
+
+
+def _own_day(uow: UnitOfWork, opened: Books, wanted: PlanVersion, term: Term | None) -> dt.datetime:
     """Where the plan lets customers change by themselves: at once to a dearer plan, and to a
-    cheaper one when the term that was paid is over."""
+    cheaper one or another term when the term that was paid is over."""
     stored = subscription_store.open_of(uow.connection, opened.scope)
     if stored is None:
         return uow.now
+    if term is not None:
+        return stored.ends_at
     fee = wanted.plan.terms.access_fee.for_term(cast(Term, stored.term)) or 0
     return uow.now if fee >= stored.fee_micros else stored.ends_at
 
@@ -147,8 +186,11 @@ def schedule(
 ) -> PlanChange:
     """Staff agrees; None or a past instant means at once (the next look of the clock)."""
     with ledger.books(uow, scope):
-        _undecided(uow, scope, change_id, ("requested", "scheduled"))
+        change = _undecided(uow, scope, change_id, ("requested", "scheduled"))
         at = max(uow.now, effective_at or uow.now)
+        stored = subscription_store.open_of(uow.connection, scope)
+        if change.term is not None and stored is not None:
+            at = max(at, stored.ends_at)
         _decide(uow, scope, change_id, "scheduled", actor, effective_at=at)
     audit.note(uow, scope, actor, "plan_change.scheduled", change_id, effective_at=at.isoformat())
     return get(uow, scope, change_id)
@@ -204,19 +246,29 @@ def apply_due(uow: UnitOfWork, opened: Books) -> None:
     """Scheduled changes whose day has come; each once, under the account's lock."""
     for change in store.due(uow.connection, opened.scope, now=uow.now):
         version = plans.plan_version(uow.connection, change.plan_version_id)
-        move(uow, opened, version, change.id, change.decided_by or change.requested_by)
+        actor = change.decided_by or change.requested_by
+        move(uow, opened, version, change.id, actor, cast("Term | None", change.term))
         store.decide(uow.connection, opened.scope, change.id, {"state": "applied"})
 
 
 def move(
-    uow: UnitOfWork, opened: Books, wanted: PlanVersion, change_id: uuid.UUID, actor: str
+    uow: UnitOfWork,
+    opened: Books,
+    wanted: PlanVersion,
+    change_id: uuid.UUID,
+    actor: str,
+    term: Term | None = None,
 ) -> None:
     """The plan itself, the fee and the minutes that the change brings, and the rents to come."""
     scope, locked = opened.scope, opened.locked
-    if wanted.id == locked.plan_version_id:
+    if wanted.id == locked.plan_version_id and term is None:
         return
     current = plans.plan_version(uow.connection, locked.plan_version_id)
-    _access(uow, opened, current, wanted, change_id, actor)
+    ended_at = None
+    if term is None:
+        _access(uow, opened, current, wanted, change_id, actor)
+    else:
+        ended_at = _end_term(uow, opened)
     account_store.change(uow.connection, scope, {"plan_version_id": wanted.id})
     opened.locked = replace(locked, plan_version_id=wanted.id)
     granted = pools.upgrade(uow, opened, current, wanted)
@@ -224,7 +276,7 @@ def move(
         rent = wanted.plan.tariff.rental_per_month_micros(rented.country, rented.number_type)
         if rent is not None and rent != rented.rental_micros:
             rentals.change(uow.connection, scope, rented.id, {"rental_micros": rent})
-    subscriptions.begin(uow, opened)
+    subscriptions.begin(uow, opened, term or "month", starts_at=ended_at)
     audit.note(
         uow,
         scope,
@@ -234,7 +286,18 @@ def move(
         before=f"{current.plan_code} v{current.version}",
         after=f"{wanted.plan_code} v{wanted.version}",
         seconds_granted=granted,
+        **({"term": term} if term else {}),
     )
+
+
+def _end_term(uow: UnitOfWork, opened: Books) -> dt.datetime | None:
+    """The term that was paid is over, the next one is another: where the new one begins."""
+    stored = subscription_store.open_of(uow.connection, opened.scope)
+    if stored is None:
+        return None
+    ended_at = min(stored.ends_at, uow.now)
+    subscription_store.change(uow.connection, opened.scope, stored.id, {"ended_at": ended_at})
+    return ended_at
 
 
 def _access(
@@ -255,7 +318,7 @@ def _access(
         values = {"ended_at": uow.now}
         subscription_store.change(uow.connection, opened.scope, stored.id, values)
         return
-    change = _preview(uow, opened.scope, opened.locked.time_zone, current, wanted)
+    change = _preview(uow, opened.scope, opened.locked.time_zone, current, wanted, None)
     if change.fee_micros and stored.n >= 0:
         money = opened.money
         money.post(
@@ -270,6 +333,7 @@ def _access(
                 f"{change.days_left} of {change.days} days, until {change.next_fee_on:%d %b %Y}",
                 plan_version_id=wanted.id,
                 actor=actor,
+                formula=change.formula,
             )
         )
     subscription_store.change(
@@ -278,4 +342,3 @@ def _access(
         stored.id,
         {"fee_micros": change.next_fee_micros, "plan_version_id": wanted.id},
     )
-                formula=change.formula,

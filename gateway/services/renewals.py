@@ -18,11 +18,12 @@ from billing.minutes import carry_posting, expire_posting, package_key
 from billing.money import format_amount
 from billing.purchases import carried_over, may_expire, package_renewals_due
 from billing.renewals import RenewalOutcome, renewal_outcome, renewal_shortfall
+from billing.terms import Term
 from gateway.services import (
     ledger,
     packages,
-    plan_changes,
     payers,
+    plan_changes,
     plans,
     pools,
     rentals,
@@ -31,8 +32,8 @@ from gateway.services import (
 from gateway.services.arrears import ARREARS
 from gateway.services.card_first import AWAITS_CARD
 from gateway.services.deeds import Handler
-from gateway.services.ledger import Books
 from gateway.services.errors import NotFound
+from gateway.services.ledger import Books
 from gateway.services.minutes import bucket_of
 from gateway.services.plans import PlanVersion
 from gateway.services.renewal_notices import (
@@ -89,8 +90,8 @@ def renew(uow: UnitOfWork, scope: Scope) -> None:
     """One account's due periods: changes of plan first, because they set the prices of the rest,
     and minutes before rent, because a bucket that is missing would cost more."""
     with ledger.books(uow, scope) as opened:
-        plan_changes.apply_due(uow, opened)
         payers.join(uow, opened)
+        plan_changes.apply_due(uow, opened)
         _renew_all(uow, opened)
     with ledger.books(uow, scope) as opened:  # what was issued above stands in the ledger now
         _close_buckets(uow, opened)
@@ -99,12 +100,12 @@ def renew(uow: UnitOfWork, scope: Scope) -> None:
 def change_plan(uow: UnitOfWork, scope: Scope, version: PlanVersion, actor: str) -> None:
     """At once, by staff; what it costs and gives is that of a change that was scheduled."""
     with ledger.books(uow, scope) as opened:
-        plan_changes.move(uow, opened, version, new_id(), actor)
         payers.join(uow, opened)
+        plan_changes.move(uow, opened, version, new_id(), actor)
         _renew_all(uow, opened)
 
 
-def begin(uow: UnitOfWork, scope: Scope) -> None:
+def begin(uow: UnitOfWork, scope: Scope, term: Term) -> None:
     """A new account: its first access fee and its first minutes, as its plan has them."""
     with ledger.books(uow, scope) as opened:
         payers.join(uow, opened)
@@ -272,6 +273,8 @@ def _look(units: UnitsOfWork, deed: DueDeed) -> None:
     at = dt.datetime.fromisoformat(deed.payload["at"])
     with units.begin() as uow:
         account = account_store.find(uow.connection, scope)
+        if account is None or account.status == "closed":
+            return
         coming = upcoming(uow, scope, at)
         if not coming:
             return

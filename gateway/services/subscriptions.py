@@ -42,13 +42,20 @@ class SubscriptionView:
     ended_at: dt.datetime | None
 
 
-def begin(uow: UnitOfWork, opened: Books, term: Term = "month") -> None:
-    """Open the subscription of a plan that has an access fee; its first term is due at once."""
+def begin(
+    uow: UnitOfWork,
+    opened: Books,
+    term: Term = "month",
+    *,
+    starts_at: dt.datetime | None = None,
+) -> None:
+    """Open the subscription of a plan that has an access fee; its first term is due at once.
+    `starts_at` is where an earlier subscription ended, else it starts now."""
     version = plans.plan_version(uow.connection, opened.locked.plan_version_id)
     fee = version.plan.terms.access_fee.for_term(term)
     if not fee or store.open_of(uow.connection, opened.scope) is not None:
         return
-    zone = opened.locked.time_zone
+    zone, at = opened.locked.time_zone, starts_at or uow.now
     store.add(
         uow.connection,
         StoredSubscription(
@@ -59,16 +66,16 @@ def begin(uow: UnitOfWork, opened: Books, term: Term = "month") -> None:
             term=term,
             fee_micros=fee,
             time_zone=zone,
-            anchor_on=local_date(uow.now, zone),
+            anchor_on=local_date(at, zone),
             n=-1,
-            ends_at=uow.now,
-            due_at=uow.now,
+            ends_at=at,
+            due_at=at,
             renews=True,
             canceled_at=None,
             canceled_by=None,
             cancel_effect=None,
             ended_at=None,
-            created_at=uow.now,
+            created_at=at,
         ),
     )
 
@@ -148,6 +155,7 @@ def _post(
             amount=fee_micros,
             unit=money.currency,
             at=uow.now,
+            account_id=money.scope.account_id,
             balance_before=balance,
             description=f"Access to {version.plan.name}, from {term.starts_on:%d %b %Y}",
             plan_version_id=version.id,
@@ -155,7 +163,6 @@ def _post(
     )
 
 
-            account_id=money.scope.account_id,
 def _ending(
     uow: UnitOfWork, subscription: Subscription, values: dict[str, object]
 ) -> dict[str, object]:

@@ -31,6 +31,7 @@ class PlanChangeRow(Base):
     id: Mapped[Key]
     account_id: Mapped[uuid.UUID]
     plan_version_id: Mapped[uuid.UUID]
+    term: Mapped[str | None] = mapped_column(String(8))  # month, year; None: the one it has
     effective_at: Mapped[dt.datetime]
     state: Mapped[str] = mapped_column(String(12))  # requested, scheduled, applied, canceled
     requested_by: Mapped[str]
@@ -53,12 +54,13 @@ class PlanChangeRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class PlanChange:
-    """`state`: requested, scheduled, applied, canceled."""
+    """`state`: requested, scheduled, applied, canceled. `term`: month, year, or as it is."""
 
     tenant_id: uuid.UUID
     id: uuid.UUID
     account_id: uuid.UUID
     plan_version_id: uuid.UUID
+    term: str | None
     effective_at: dt.datetime
     state: str
     requested_by: str

@@ -1,14 +1,21 @@
 """The plan of an account: access, what renews next, minutes of the cycle, a change asked for."""
 
 import datetime as dt
+from dataclasses import dataclass
 from gettext import gettext as _
 
 from flask import flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from billing.subscriptions import TERM_MONTHS
+from billing.terms import Term
 from gateway import runtime
 from gateway.services import plan_changes, plans, pools, renewals, subscriptions
+from gateway.services.accounts import Account
 from gateway.services.errors import Invalid
+from gateway.services.plans import PlanVersion
+from gateway.services.subscriptions import SubscriptionView
+from gateway.uow import UnitOfWork
 from gateway.web.blueprint import blueprint, owners_only, principal, scope
 
 AHEAD = dt.timedelta(days=31)
@@ -19,24 +26,67 @@ def show_plan() -> str:
     return _page()
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A plan that the account may go over to, by the term that is named."""
+
+    version: PlanVersion
+    term: Term | None  # None: the one that runs, or the plan has no fee
+    fee_micros: int
+    by_year: bool
+
+    @property
+    def value(self) -> str:
+        return f"{self.version.plan_code}/{self.term}" if self.term else self.version.plan_code
+
+
+def _choices(uow: UnitOfWork, account: Account, access: SubscriptionView | None) -> list[Choice]:
+    """Every plan by the term that runs, and by the other one where it is sold so."""
+    found = []
+    for version in plans.list_plans(uow):
+        if version.plan.currency != account.currency:
+            continue
+        fees = version.plan.terms.access_fee
+        running: Term = "year" if access is not None and access.term == "year" else "month"
+        for term in TERM_MONTHS:
+            fee = fees.for_term(term)
+            if fee is None or (term != running and not fee):
+                continue
+            if term == running and version.id == account.plan_version_id:
+                continue
+            other = None if term == running else term
+            found.append(Choice(version, other, fee, by_year=term == "year"))
+    return found
+
+
+def _wish() -> tuple[str, Term | None]:
+    """The plan and the term of a choice."""
+    code, _slash, term = request.values.get("to", "").partition("/")
+    return code, term if term in TERM_MONTHS else None
+
+
 def _page(problem: str = "") -> str:
-    code = request.values.get("to", "")
+    code, term = _wish()
     with runtime.current().units.read() as uow:
         change = plan_changes.open_change(uow, scope())
         preview = None
         if code and change is None:
             try:
-                preview = plan_changes.preview(uow, scope(), code)
+                preview = plan_changes.preview(uow, scope(), code, term)
             except Invalid as invalid:
                 problem = problem or invalid.words
+        access = subscriptions.view(uow, scope())
+        coming = renewals.upcoming(uow, scope(), uow.now + AHEAD)
         return render_template(
             "web/plan.html",
             section="billing",
             version=plans.plan_version(uow.connection, g.account.plan_version_id),
-            access=subscriptions.view(uow, scope()),
+            access=access,
             pool=pools.figures(uow, g.account),
-            coming=renewals.upcoming(uow, scope(), uow.now + AHEAD),
-            on_sale=[p for p in plans.list_plans(uow) if p.plan.currency == g.account.currency],
+            coming=coming,
+            missing_micros=renewals.missing(uow, scope(), coming),
+            agency=pools.owner_of(uow, g.account) if g.account.billing != "own" else None,
+            choices=_choices(uow, g.account, access),
             change=change,
             wanted=None
             if change is None
@@ -49,9 +99,10 @@ def _page(problem: str = "") -> str:
 @blueprint.post("/billing/plan")
 @owners_only
 def request_plan() -> Response:
+    code, term = _wish()
     with runtime.current().units.begin() as uow:
         change = plan_changes.request(
-            uow, scope(), request.form.get("to", ""), principal().name, request.form.get("note", "")
+            uow, scope(), code, principal().name, request.form.get("note", ""), term
         )
     flash(
         _("Your plan changes on its day, shown below.")

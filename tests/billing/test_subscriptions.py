@@ -214,7 +214,7 @@ def test_access_and_changes_of_plan_are_lines_of_their_own() -> None:
         description="Upgrade to Large",
         plan_version_id=PLAN_VERSION,
         actor="Olga",
-    )
         formula="max(0, 3000000 - 2000000)",
+    )
     assert change.signed_for(wallet(ACME)) == -1_000_000
     assert (change.key, change.balance_after) == (f"change:{UUID(int=6)}", 10_000_000)

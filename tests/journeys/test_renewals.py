@@ -345,3 +345,49 @@ def test_s3_03_a_change_asked_for_is_previewed_decided_and_applied_on_its_day(
         6_200_000,
     ]
     stage.prove_ledger()
+
+
+YEARLY: dict[str, Any] = {"access_fee": {"month": "5.00", "year": "50.00"}}
+
+
+def test_s3_02_a_year_is_paid_once_and_its_access_lasts_to_the_end_of_the_term(
+    stage: World,
+) -> None:
+    plan = publish(stage, **YEARLY)
+    stage.wait_until(dt.datetime(2028, 2, 29, 15, 0, tzinfo=dt.UTC))
+    acme = stage.join("Acme", plan=plan, document=None, funds=100_000_000, term="year")
+    pass_days(stage, midnight(2028, 5, 1), hours=24 * 20)
+    with stage.units.begin() as uow:
+        found = subscriptions.cancel_renewal(uow, acme.scope, "Ann")
+    assert found.renews_on is None
+    pass_days(stage, midnight(2029, 2, 28) + dt.timedelta(hours=12), hours=24 * 20)
+    assert [row.amount_micros for row in lines(stage, acme, "access_fee")] == [50_000_000]
+    assert stage.status(acme.scope) == "active", "through the day of the anniversary"
+    stage.wait_until(midnight(2029, 3, 1))
+    stage.renew()
+    assert stage.status(acme.scope) == "suspended"
+    stage.prove_ledger()
+
+
+def test_s3_02_from_the_month_to_the_year_when_the_month_is_over(stage: World) -> None:
+    """Whoever pays by the month may ask for the year: what was paid is used up first."""
+    plan = publish(stage, **YEARLY)
+    acme = stage.join("Acme", plan=plan, document=None, funds=100_000_000)
+    with stage.units.begin() as uow:
+        shown = plan_changes.preview(uow, acme.scope, plan, "year").change
+        assert (shown.fee_micros, shown.next_fee_micros) == (0, 50_000_000)
+        assert shown.next_fee_on == dt.date(2026, 4, 3)
+        wish = plan_changes.request(uow, acme.scope, plan, "Ann", term="year")
+        agreed = plan_changes.schedule(uow, acme.scope, wish.id, None, "Olga")
+    assert agreed.effective_at == midnight(2026, 4, 3)
+    stage.wait_until(midnight(2026, 4, 5))  # the clock was down for two days
+    stage.renew()
+    assert [row.amount_micros for row in lines(stage, acme, "access_fee")] == [
+        5_000_000,
+        50_000_000,
+    ]
+    with stage.units.read() as uow:
+        access = subscriptions.view(uow, acme.scope)
+    assert access is not None
+    assert (access.term, access.renews_on) == ("year", dt.date(2027, 4, 3))
+    stage.prove_ledger()
