@@ -1,27 +1,29 @@
 """The demo: accounts, log-ins and numbers to look at, in sandbox mode only.
 
 Every step looks first whether it was done, so that a second start adds nothing and a start that
-was cut short is completed by the next. Calls are not invented here: the sandbox carrier's traffic
-makes them through the same webhooks as real ones.
+was cut short is completed by the next. Accounts have some weeks behind them (`demo_past`); from
+the first start on the sandbox carrier's traffic calls them through the same webhooks as real
+callers.
 """
 
 import secrets
 import time
-from functools import partial
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 import requests
 
-from billing.lifecycle import Allowed
-from gateway import bootstrap
+from gateway import bootstrap, demo_past
 from gateway.config import Settings
 from gateway.demo_cast import CAST, DemoAccount, DemoNumber
+from gateway.demo_past import Customer, Past
 from gateway.embedded.process import CannotStart
 from gateway.providers.telephony import ProviderError
 from gateway.runtime import Runtime
 from gateway.services import (
     accounts,
+    card_payments,
     forwarding,
     ledger,
     logins,
@@ -43,7 +45,7 @@ OLGA = "olga@ringledger.example"
 CARRIER_WAIT_SECONDS = 20.0
 
 
-def seed(settings: Settings) -> tuple[str, ...]:
+def seed(settings: Settings, *, with_past: bool = True) -> tuple[str, ...]:
     """What `ringledger up` does before anybody logs in; the lines to show on the screen."""
     runtime = bootstrap.build_runtime(settings)
     try:
@@ -53,25 +55,72 @@ def seed(settings: Settings) -> tuple[str, ...]:
             return ()
         password = _password(settings.var_dir)
         _wait_for_carrier(settings)
-        for one in CAST:
-            _account(runtime, one, password)
+        past = _past(runtime, settings.var_dir) if with_past else None
+        then = demo_past.at(runtime, past.began) if past else runtime
+        customers = [
+            Customer(one, *_account(runtime if one.is_new else then, one, password)) for one in CAST
+        ]
         with runtime.units.begin() as uow:
             _login(uow, None, OLGA, "Olga", password, "ops")
         _reconnect_numbers(runtime)
+        if past is not None:
+            grown = [customer for customer in customers if not customer.one.is_new]
+            demo_past.live(settings, runtime, past, grown)
         return _welcome(settings, password)
     finally:
         runtime.units.engine.dispose()
 
 
-def _account(runtime: Runtime, one: DemoAccount, password: str) -> None:
+def _past(runtime: Runtime, var_dir: Path) -> Past | None:
+    with runtime.units.read() as uow:
+        nobody = not accounts.list_accounts(uow, limit=1)
+        return Past.open(var_dir, uow.now, is_new=nobody)
+
+
+def _account(runtime: Runtime, one: DemoAccount, password: str) -> tuple[Scope, tuple[Number, ...]]:
+    """The account with its person, money, card and numbers, as far as they are not there yet."""
     with runtime.units.begin() as uow:
         login = logins.find_login(uow, one.email)
         scope = login.scope if login else _open(uow, one).scope
         assert scope is not None
         _login(uow, scope, one.email, one.person, password, "owner")
-    _card(runtime, scope)
+    if one.has_card:
+        _card(runtime, scope)
+    if one.funds_micros:
+        _fund(runtime, scope, one)
     for wanted in one.numbers:
         _number(runtime, scope, wanted)
+    with runtime.units.read() as uow:
+        return scope, numbers.list_numbers(uow, scope)[::-1]
+
+
+def _fund(runtime: Runtime, scope: Scope, one: DemoAccount) -> None:
+    """By the card, as customers do; by staff where there is none, or no card network."""
+    till = runtime.till
+    if one.has_card and till is not None and till.name == "sandbox":
+        with runtime.units.read() as uow:
+            has_card = bool(payment_methods.listed(uow, scope))
+        if has_card:
+            card_payments.pay(
+                runtime.units,
+                till,
+                scope,
+                amount_micros=one.funds_micros,
+                method_id=None,
+                actor=one.person,
+                idempotency_key="demo-funds",
+            )
+            return
+    with runtime.units.begin() as uow:
+        ledger.top_up(
+            uow,
+            scope,
+            amount_micros=one.funds_micros,
+            method="manual",
+            reason="Demo money",
+            actor=ACTOR,
+            idempotency_key="demo-funds",
+        )
 
 
 def _card(runtime: Runtime, scope: Scope) -> None:
@@ -115,28 +164,23 @@ def _open(uow: UnitOfWork, one: DemoAccount) -> Account:
             name=one.name,
             billing_email=one.email,
             plan_code=one.plan_code,
+            country=one.country,
             time_zone=one.time_zone,
+            term=one.term,
+            parent_id=_agency(uow, one.agency),
+            billing="agency_shared" if one.shares_from == 0 else "own",
             needs_card=False,  # nobody of the demo has one to show at the door
         ),
         ACTOR,
     )
-    _fund(uow, account, one.funds_micros)
     changes = {"low_balance_micros": one.low_balance_micros}
     return accounts.update_account(uow, account.scope, changes, ACTOR)
 
 
-def _fund(uow: UnitOfWork, account: Account, micros: int) -> None:
-    """As staff would: by a top-up, or by a correction where the plan takes none by hand."""
-    allowed = isinstance(ledger.top_up_by_hand(uow, account.plan_version_id), Allowed)
-    give = partial(ledger.top_up, method="manual") if allowed else ledger.adjust
-    give(
-        uow,
-        account.scope,
-        amount_micros=micros,
-        reason="Demo money",
-        actor=ACTOR,
-        idempotency_key="demo-funds",
-    )
+def _agency(uow: UnitOfWork, name: str) -> UUID | None:
+    email = next((one.email for one in CAST if one.name == name), None)
+    login = logins.find_login(uow, email) if email else None
+    return login.account_id if login else None
 
 
 def _login(

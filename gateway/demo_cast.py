@@ -1,9 +1,10 @@
-"""Who is in the demo: a funded business, an empty one, and one customer on each operator's plan."""
+"""Who is in the demo: a funded business, an empty one, and customers on each operator's plan."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from billing.money import MICROS
+from billing.terms import Term
 
 OFFICE, MOBILE, WEST, EAST = "+14155550101", "+14155550102", "+13105550103", "+12125550104"
 WORKSHOP = "+13125550105"
@@ -29,17 +30,32 @@ class DemoNumber:
     texts_to: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DemoAccount:
+    """A customer, and what it did in the days before the first start (`gateway.demo_past`): days
+    are counted from the one on which its account was opened."""
+
     name: str
     email: str
     person: str
     plan_code: str
-    funds_micros: int
-    low_balance_micros: int
-    time_zone: str
     about: str
     numbers: tuple[DemoNumber, ...]
+    time_zone: str = "America/New_York"
+    country: str = "US"
+    term: Term = "month"
+    funds_micros: int = 0  # paid at the beginning, by card where there is one
+    low_balance_micros: int = 5 * MICROS
+    has_card: bool = True
+    agency: str = ""  # its name; empty for an account of its own
+    shares_from: int | None = None  # the day on which the agency began to pay
+    calls_a_day: float = 0.6
+    talk_seconds: int = 150
+    packages: tuple[tuple[int, str], ...] = ()  # bought: the day, the offer
+    stopped: tuple[tuple[int, str], ...] = ()  # renewals that were stopped
+    wishes: tuple[tuple[int, str], ...] = ()  # plans asked for
+    pays_bills: bool = False  # by bank transfer, some days before they are due
+    is_new: bool = False  # opened at the first start, without a past
 
 
 FRONT_DESK = DemoNumber(
@@ -136,8 +152,9 @@ MAIN = (
         funds_micros=250 * MICROS,
         low_balance_micros=20 * MICROS,
         time_zone="America/Los_Angeles",
-        about="a business with money on its account",
+        about="pay as you go, with money on its account",
         numbers=(FRONT_DESK, NEW_YORK, HOTLINE, LAS_VEGAS),
+        calls_a_day=1.8,
     ),
     DemoAccount(
         name="Bolt",
@@ -149,44 +166,138 @@ MAIN = (
         time_zone="America/Chicago",
         about="nearly empty: its number falls silent soon, until a top-up",
         numbers=(SHOP,),
+        has_card=False,
+        is_new=True,
     ),
 )
 
 
-def _sample(
-    name: str, person: str, plan_code: str, area_code: str, about: str, *, funds: int = 60
-) -> DemoAccount:
-    """A small customer with one number, to see a plan's rules at work."""
-    low = name.lower()
-    return DemoAccount(
-        name=name,
-        email=f"{person.lower()}@{low}.example",
-        person=person,
-        plan_code=plan_code,
-        funds_micros=funds * MICROS,
-        low_balance_micros=5 * MICROS,
-        time_zone="America/New_York",
-        about=about,
-        numbers=(
-            DemoNumber(
-                key=f"demo-{low}",
-                number_type="local",
-                area_code=area_code,
-                label=f"{name} desk",
-                source="Website",
-                plan=_ring(OFFICE, otherwise=_voicemail(f"{name} here, please leave a message.")),
-            ),
-        ),
+def _desk(name: str, area_code: str, number_type: str = "local") -> DemoNumber:
+    key = name.lower().replace(" ", "-")
+    return DemoNumber(
+        key=f"demo-{key}" if number_type == "local" else f"demo-{key}-{number_type}",
+        number_type=number_type,
+        area_code=area_code,
+        label=f"{name} desk" if number_type == "local" else f"{name} hotline",
+        source="Website" if number_type == "local" else "TV",
+        plan=_ring(OFFICE, otherwise=_voicemail(f"{name} here, please leave a message.")),
     )
 
 
-SAMPLES = (
-    _sample("Dune", "Dora", "package_minutes", "212", "minutes in packages, then per minute"),
-    _sample("Elm", "Elsa", "prepaid_recharge", "305", "a prepaid balance with recharge"),
-    _sample("Fern", "Finn", "small_teams", "617", "a subscription, usage to the card by day"),
-    _sample("Grove", "Gina", "command_center", "206", "a pool of minutes in each cycle"),
-    _sample("Hazel", "Hugo", "per_second_both_legs", "404", "both legs by the second"),
+OPERATORS = (
+    DemoAccount(
+        name="Dune",
+        email="dora@dune.example",
+        person="Dora",
+        plan_code="package_minutes",
+        about="an agency: packages of minutes, shared with two of its three clients",
+        funds_micros=2_400 * MICROS,
+        numbers=(_desk("Dune", "212"), _desk("Dune", "", "toll-free")),
+        calls_a_day=0.9,
+        talk_seconds=400,
+        packages=((1, "local_10k"), (12, "toll_free_10k")),
+        stopped=((30, "toll_free_10k"),),
+    ),
+    DemoAccount(
+        name="Dune Dental",
+        email="dana@dune-dental.example",
+        person="Dana",
+        plan_code="package_minutes",
+        about="a client of Dune that shares its billing",
+        agency="Dune",
+        shares_from=0,
+        has_card=False,
+        numbers=(_desk("Dune Dental", "305"),),
+        calls_a_day=0.9,
+        talk_seconds=300,
+    ),
+    DemoAccount(
+        name="Dune Law",
+        email="luis@dune-law.example",
+        person="Luis",
+        plan_code="package_minutes",
+        about="a client of Dune that shares its billing since a month",
+        agency="Dune",
+        shares_from=12,
+        funds_micros=30 * MICROS,
+        has_card=False,
+        numbers=(_desk("Dune Law", "617"),),
+        talk_seconds=420,
+    ),
+    DemoAccount(
+        name="Dune Motors",
+        email="mona@dune-motors.example",
+        person="Mona",
+        plan_code="package_minutes",
+        about="a client of Dune that pays by itself",
+        agency="Dune",
+        funds_micros=60 * MICROS,
+        numbers=(_desk("Dune Motors", "512"),),
+    ),
+    DemoAccount(
+        name="Elm",
+        email="elsa@elm.example",
+        person="Elsa",
+        plan_code="prepaid_recharge",
+        about="a prepaid balance that its card fills up by itself",
+        funds_micros=30 * MICROS,
+        numbers=(_desk("Elm", "305"), _desk("Elm", "", "toll-free")),
+        calls_a_day=1.6,
+        talk_seconds=420,
+    ),
+    DemoAccount(
+        name="Fern",
+        email="finn@fern.example",
+        person="Finn",
+        plan_code="small_teams",
+        about="a subscription, usage to the card each business day; asked for a larger plan",
+        numbers=(_desk("Fern", "617"),),
+        calls_a_day=0.9,
+        wishes=((34, "large_teams"),),
+    ),
+    DemoAccount(
+        name="Fig",
+        email="faye@fig.example",
+        person="Faye",
+        plan_code="small_teams",
+        about="the same plan, paid by the year",
+        term="year",
+        numbers=(_desk("Fig", "415"),),
+    ),
+    DemoAccount(
+        name="Grove",
+        email="gina@grove.example",
+        person="Gina",
+        plan_code="command_center",
+        about="a pool of minutes in each billing cycle, paid by invoice",
+        has_card=False,
+        numbers=(_desk("Grove", "206"),),
+        calls_a_day=1.5,
+        talk_seconds=900,
+        pays_bills=True,
+    ),
+    DemoAccount(
+        name="Hazel",
+        email="hugo@hazel.example",
+        person="Hugo",
+        plan_code="per_second_both_legs",
+        about="both legs by the second, prepaid; its first number was free for a week",
+        funds_micros=40 * MICROS,
+        numbers=(_desk("Hazel", "404"), _desk("Hazel", "", "toll-free")),
+        calls_a_day=0.9,
+    ),
+    DemoAccount(
+        name="Iris",
+        email="ivan@iris.example",
+        person="Ivan",
+        plan_code="per_second_postpaid",
+        about="the same by invoice at the end of the month, paid by bank transfer",
+        has_card=False,
+        numbers=(_desk("Iris", "702"),),
+        calls_a_day=1.2,
+        pays_bills=True,
+    ),
 )
-"""One customer on the plan of each of the five ways to sell calls."""
+"""Customers on the plan of each of the five operators."""
 
-CAST = (*MAIN, *SAMPLES)
+CAST = (*MAIN, *OPERATORS)

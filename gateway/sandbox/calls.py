@@ -90,5 +90,6 @@ def call_from_document(document: dict[str, Any]) -> Call:
         if values.get(name):
             values[name] = datetime.fromisoformat(values[name])
     values["status"] = Status(values["status"])
-    values["status_callback_events"] = tuple(values["status_callback_events"])
+    if "status_callback_events" in values:
+        values["status_callback_events"] = tuple(values["status_callback_events"])
     return Call(**values)

@@ -240,6 +240,13 @@ class Carrier:
             raise CarrierError(400, 21220, "Call is not in-progress. Cannot redirect.")
         leg.session.redirect(_document(form))
 
+    def remember(self, call: Call) -> None:
+        """A leg of the time before this process, priced as any other."""
+        if call.sid not in self.books.calls:
+            line = self.books.bill.add(call)
+            call.price_micros = line.price_micros if line else None
+            self.exchange.add(call)
+
     def call(self, sid: str) -> Call:
         if sid not in self.books.calls:
             raise not_found(f"/Calls/{sid}.json")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from gateway.sandbox.callbacks import Faults
-from gateway.sandbox.calls import to_document
+from gateway.sandbox.calls import call_from_document, to_document
 from gateway.sandbox.cards import CARDS, CardFaults
 from gateway.sandbox.current import the_carrier
 from gateway.sandbox.errors import CarrierError
@@ -65,6 +65,26 @@ def place_call() -> Answer:
     script = _value(CallerScript, body["caller"], "caller") if "caller" in body else drawn.script
     sid = carrier.place_call(str(body.get("from") or drawn.from_), str(to), script)
     return jsonify(call_sid=sid), 201
+
+
+@control.post("/history")
+def remember_calls() -> Answer:
+    """`{calls: [{sid, from_, to, direction, status, created_at, answered_at, ended_at, …}]}`: legs
+    that are over, as if this carrier had carried them; one that it knows stays as it is."""
+    carrier, body = the_carrier(), _body()
+    documents = body.get("calls")
+    if not isinstance(documents, list):
+        raise CarrierError(400, 20001, "calls must be a list of legs")
+    try:
+        told = [
+            call_from_document({"account_sid": carrier.account_sid, **one}) for one in documents
+        ]
+    except (TypeError, KeyError, ValueError) as error:
+        raise CarrierError(400, 20001, f"calls: {error}") from error
+    with carrier.scheduler.lock:
+        for call in told:
+            carrier.remember(call)
+    return jsonify(calls=len(told)), 201
 
 
 @control.post("/calls/<sid>/hangup")

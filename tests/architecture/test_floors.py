@@ -40,7 +40,7 @@ SHELL = ("gateway.browser", "gateway.figures", "gateway.headers", "gateway.healt
          "gateway.limits", "gateway.problems", "gateway.runtime")  # fmt: skip
 BELOW_EDGES = (*RULES, *PLAIN, *STORE, *SERVICES, "gateway.runtime")
 ROOF = ("gateway.app", "gateway.bootstrap", "gateway.cli", "gateway.commands", "gateway.demo",
-        "gateway.demo_cast", "gateway.up", "wsgi", "workers.__main__",
+        "gateway.demo_cast", "gateway.demo_past", "gateway.up", "wsgi", "workers.__main__",
         "workers.context")  # fmt: skip
 
 HOUSE = {
