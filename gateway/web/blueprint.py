@@ -7,9 +7,11 @@ from typing import Any, ParamSpec, TypeVar
 from flask import Blueprint, g
 
 from billing.pools import PoolFigures
+from billing.tariffs import Plan
 from billing.terms import Terms
 from gateway import browser, runtime
 from gateway.services import plans, pools
+from gateway.services.accounts import Account
 from gateway.services.errors import Forbidden
 from gateway.services.principals import Principal
 from gateway.store.base import Scope
@@ -24,10 +26,16 @@ browser.guard(blueprint, roles=("owner", "member"), public=PUBLIC)
 
 
 @blueprint.context_processor
-def _minutes() -> dict[str, Any]:
-    """`pool_now()`: the minutes of the cycle, for the widget of every page (S4-01);
-    `terms_now()`: what the plan says, so that no page offers what it refuses (C6)."""
-    return {"pool_now": pool_now, "terms_now": terms_now}
+def _money_and_minutes() -> dict[str, Any]:
+    """For the widgets of every page. `pool_now()`: the minutes of the cycle (S4-01); `plan_now()`
+    and `terms_now()`: what the plan says, so that no page offers what it refuses (C6);
+    `agency_now()`: who pays for a client."""
+    return {
+        "pool_now": pool_now,
+        "plan_now": plan_now,
+        "terms_now": terms_now,
+        "agency_now": agency_now,
+    }
 
 
 def pool_now() -> PoolFigures | None:
@@ -40,13 +48,29 @@ def pool_now() -> PoolFigures | None:
     return found
 
 
-def terms_now() -> Terms | None:
+def plan_now() -> Plan | None:
     if g.get("account") is None:
         return None
-    if "terms_now" not in g:
+    if "plan_now" not in g:
         with runtime.current().units.read() as uow:
-            g.terms_now = plans.plan_version(uow.connection, g.account.plan_version_id).plan.terms
-    found: Terms | None = g.terms_now
+            g.plan_now = plans.plan_version(uow.connection, g.account.plan_version_id).plan
+    found: Plan | None = g.plan_now
+    return found
+
+
+def terms_now() -> Terms | None:
+    plan = plan_now()
+    return None if plan is None else plan.terms
+
+
+def agency_now() -> Account | None:
+    """Who pays for the account; None where it pays by itself."""
+    if g.get("account") is None or g.account.billing == "own":
+        return None
+    if "agency_now" not in g:
+        with runtime.current().units.read() as uow:
+            g.agency_now = pools.owner_of(uow, g.account)
+    found: Account = g.agency_now
     return found
 
 

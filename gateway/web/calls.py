@@ -68,9 +68,8 @@ def calls_csv() -> Response:
 def call(call_sid: str) -> str:
     with runtime.current().units.read() as uow:
         detail = call_log.get_call(uow, scope(), call_sid)
-        explained = {
-            posting.id: statement.explain(uow, scope(), posting.id) for posting in detail.postings
-        }
+        charged = {leg.leg_sid: leg.charge_micros for leg in detail.legs}
+        explained = statement.explain_legs(uow, scope(), charged)
     return render_template(
         "web/call.html",
         section="calls",

@@ -1,7 +1,7 @@
 """Term of plan changes
 
-Revision: 0004
-After: 0003
+Revision: 0006
+After: 0005
 
 The previous release still runs while this migration does: expand first, contract one release
 later. Ledger tables are never rewritten.
@@ -10,8 +10,8 @@ later. Ledger tables are never rewritten.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
