@@ -1,7 +1,7 @@
 """Term of plan changes
 
-Revision: 0006
-After: 0005
+Revision: 0007
+After: 0006
 
 The previous release still runs while this migration does: expand first, contract one release
 later. Ledger tables are never rewritten.
@@ -10,8 +10,8 @@ later. Ledger tables are never rewritten.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
