@@ -48,7 +48,7 @@ def configure(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Their INFO is a line for each request with its full URL.
-    for noisy in ("urllib3", "twilio", "alembic", "werkzeug"):
+    for noisy in ("urllib3", "twilio", "stripe", "alembic", "werkzeug"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 

@@ -13,6 +13,7 @@ import structlog
 from apiflask import APIFlask, HTTPError
 from flask import Response, json, render_template, request
 from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
+from gunicorn.http.errors import NoMoreData, ParseException
 from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
@@ -114,6 +115,8 @@ def wants_json() -> bool:
 def init_app(app: APIFlask) -> None:
     app.register_error_handler(ServiceError, _service_error)
     app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(ParseException, _unreadable)
+    app.register_error_handler(NoMoreData, _unreadable)
     app.register_error_handler(DataError, _data_error)
     app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(TimeoutError, _database_away)
@@ -161,6 +164,11 @@ def _field_errors(detail: Mapping[str, Any]) -> Iterable[FieldError]:
             path = "" if dotted == "_schema" else "/" + str(dotted).replace(".", "/")
             for message in messages if isinstance(messages, list | tuple) else [messages]:
                 yield FieldError(path, str(message))
+
+
+def _unreadable(error: Exception) -> Response:
+    """Chunks that are none: gunicorn finds out only while the body is being read."""
+    return answer(400)
 
 
 def _data_error(error: DataError) -> Response:

@@ -69,3 +69,14 @@ def test_a_line_break_cannot_forge_a_second_line(capsys: pytest.CaptureFixture[s
     logs.configure("INFO")
     structlog.get_logger("test").info("caller", name='x\n{"event": "forged"}\x1b[31m')
     assert len(lines(capsys)) == 1
+
+
+@pytest.mark.parametrize("library", ["urllib3", "twilio", "stripe", "alembic", "werkzeug"])
+def test_libraries_do_not_tell_every_request_they_make(
+    capsys: pytest.CaptureFixture[str], library: str
+) -> None:
+    """`ringledger up` shows what it logs on the screen, between the lines that people read."""
+    logs.configure("INFO")
+    logging.getLogger(library).info("GET https://api.example.com/v1/customers")
+    logging.getLogger(library).warning("it was slow")
+    assert [line["event"] for line in lines(capsys)] == ["it was slow"]

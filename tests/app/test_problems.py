@@ -5,6 +5,7 @@ import re
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
 from gateway.services.errors import BalanceTooLow, FieldError, Invalid, NotFound
 
@@ -76,3 +77,36 @@ def test_every_page_carries_the_security_headers_and_a_fresh_nonce(client: Flask
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"].upper() == "DENY"
     assert headers["Cache-Control"] == "no-store"
+
+
+class Unreadable:
+    """As gunicorn's body is when the sender's chunks are none, or its line is cut."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def read(self, *_: int) -> bytes:
+        raise self.error
+
+    readline = read
+
+
+@pytest.mark.parametrize(
+    "path, content_type",
+    [
+        pytest.param("/webhooks/twilio/voice", "application/x-www-form-urlencoded", id="carrier"),
+        pytest.param("/login", "application/x-www-form-urlencoded", id="browser"),
+        pytest.param("/api/v1/accounts", "application/json", id="program"),
+    ],
+)
+@pytest.mark.parametrize("error", [InvalidChunkSize(b"zz"), NoMoreData(b"a=")])
+def test_a_body_that_cannot_be_read_is_the_senders_mistake(
+    client: FlaskClient, path: str, content_type: str, error: Exception
+) -> None:
+    answer = client.post(
+        path,
+        content_type=content_type,
+        headers={"Authorization": "Bearer olga-token-for-tests", "X-Twilio-Signature": "any"},
+        environ_overrides={"wsgi.input": Unreadable(error), "wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 400
