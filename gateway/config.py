@@ -25,6 +25,9 @@ SANDBOX_ACCOUNT_SID = "AC" + "5a" * 16
 SANDBOX_ALERT_NUMBER = "+15005550006"  # twilio.com/docs/iam/test-credentials: always a good sender
 # sun_path holds 108 bytes with the closing NUL: man 7 unix (macOS: 104, so this is the floor).
 SOCKET_PATH_BYTES_MAX = 103
+# PostgreSQL takes a comma for the end of a socket's folder, and redis-py fails to read the address
+# of a connection with a space or an equals sign in it.
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_./~+@-]+")
 POSTGRES_SOCKET_NAME = ".s.PGSQL.5432"
 VALKEY_SOCKET_NAME = "valkey.sock"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -250,10 +253,11 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def socket_dir(var_dir: Path, name: str, socket_name: str) -> Path:
-    """Where a server's unix socket lives: in its own folder, or in a short one that every process
-    of this installation can compute when the path would not fit into a socket address."""
+    """Where a server's unix socket lives: in its own folder, or in a short and plain one that every
+    process of this installation can compute where a socket address cannot hold the path."""
     own = var_dir / name
-    if len(os.fsencode(own / socket_name)) <= SOCKET_PATH_BYTES_MAX:
+    fits = len(os.fsencode(own / socket_name)) <= SOCKET_PATH_BYTES_MAX
+    if fits and PLAIN_PATH.fullmatch(str(own)):
         return own
     mark = hashlib.sha256(os.fsencode(own)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"ringledger-{os.getuid()}-{mark}"

@@ -1,5 +1,5 @@
 """The folder of a unix socket: the server's own, or a private one in the temp folder when the
-path would be longer than a socket address holds."""
+path would be longer than a socket address holds, or stranger than clients can read."""
 
 import contextlib
 import os

@@ -1,5 +1,6 @@
 """Settings: all problems at once, each with its cure; secrets made once and never shown."""
 
+import tempfile
 import threading
 from pathlib import Path
 
@@ -126,6 +127,15 @@ def test_the_file_dot_env_is_read_and_the_environment_wins(
     settings = load_settings()
     assert (settings.port, settings.log_level) == (9200, "DEBUG")
     assert settings.var_dir == tmp_path / "var"
+
+
+@pytest.mark.parametrize("name", ["my clones", "a,b", "a=b", "günther", "it's", 'say "hi"'])
+def test_a_socket_path_is_plain_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
+    odd = tmp_path / name / "var"
+    plain = socket_dir(odd, "valkey", "valkey.sock")
+    assert plain.parent == Path(tempfile.gettempdir())
+    assert plain != socket_dir(odd, "postgres", ".s.PGSQL.5432")
+    assert socket_dir(tmp_path / "var", "valkey", "valkey.sock") == tmp_path / "var" / "valkey"
 
 
 def test_a_socket_path_never_outgrows_the_kernels_limit(tmp_path: Path) -> None:

@@ -236,17 +236,25 @@ def test_what_was_acknowledged_survives_the_kill_of_both_servers(
 
 @pytest.mark.faults
 def test_the_product_survives_the_kill_of_any_one_of_its_processes(
-    launch: Callable[..., Launched],
+    launch: Callable[..., Launched], tmp_path: Path
 ) -> None:
-    launched = launch("product")
+    """In a folder as people name them: its workers have to find their Valkey there too."""
+    clone = tmp_path / "Ring ledger, a=b"
+    clone.mkdir()
+    launched = launch("product", var_dir=clone / "var")
     assert launched.says("Ringledger is ready", 60), launched.output.read_text()
-    for program in ("gunicorn", "gateway.sandbox", "workers\0clock", "workers\0settle"):
+    programs = (
+        *("gunicorn", "gateway.sandbox", "workers\0clock", "workers\0settle"),
+        *("valkey-server", "bin/postgres"),
+    )
+    for program in programs:
         assert _soon(partial(launched.runs, program)), program
         killed = launched.pid_of(program)
         os.kill(killed, signal.SIGKILL)
         assert _soon(partial(launched.runs, program, other_than=killed)), program
     ready = f"http://127.0.0.1:{launched.port}/readyz"
     assert _soon(lambda: answers_ok(ready), 40), launched.output.read_text()
+    assert launched.output.read_text().count("Starting it again.") == len(programs)
     below = launched.descendants()
     launched.process.send_signal(signal.SIGINT)
     assert launched.process.wait(40) == 0
