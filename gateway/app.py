@@ -7,6 +7,7 @@ import structlog
 from apiflask import APIFlask
 from flask import Response, g, request
 from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
+from gunicorn.http.errors import NoMoreData, ParseException
 
 import webhooks
 from gateway import api, bootstrap, headers, health, limits, metrics, ops, problems, web
@@ -46,7 +47,7 @@ def create_app(runtime: Runtime | None = None) -> APIFlask:
     app.extensions[EXTENSION] = current
     _measure(app)  # first: what the limiter refuses is measured too
     limits.init_app(app, settings.redis_url)
-    problems.init_app(app)
+    problems.init_app(app, unreadable=(ParseException, NoMoreData))  # chunks that are none
     headers.init_app(app, https=https)
     _register_edges(app)
     return app

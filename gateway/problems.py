@@ -13,7 +13,6 @@ import structlog
 from apiflask import APIFlask, HTTPError
 from flask import Response, json, render_template, request
 from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
-from gunicorn.http.errors import NoMoreData, ParseException
 from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
@@ -112,11 +111,12 @@ def wants_json() -> bool:
     return best == "application/json"
 
 
-def init_app(app: APIFlask) -> None:
+def init_app(app: APIFlask, *, unreadable: Iterable[type[Exception]] = ()) -> None:
+    """`unreadable`: what the web server raises for a body that is none, while we read it."""
     app.register_error_handler(ServiceError, _service_error)
     app.register_error_handler(HTTPException, _http_exception)
-    app.register_error_handler(ParseException, _unreadable)
-    app.register_error_handler(NoMoreData, _unreadable)
+    for kind in unreadable:
+        app.register_error_handler(kind, _unreadable)
     app.register_error_handler(DataError, _data_error)
     app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(TimeoutError, _database_away)
@@ -167,7 +167,6 @@ def _field_errors(detail: Mapping[str, Any]) -> Iterable[FieldError]:
 
 
 def _unreadable(error: Exception) -> Response:
-    """Chunks that are none: gunicorn finds out only while the body is being read."""
     return answer(400)
 
 
