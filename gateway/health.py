@@ -36,8 +36,7 @@ AGES_SQL = """
 select coalesce((select extract(epoch from now() - min(due_at)) from outbox
                  where done_at is null and dead_at is null and due_at <= now()), 0),
        (select count(*) from outbox where dead_at is not null and done_at is null),
-       greatest(coalesce((select extract(epoch from now() - min(ended_at)) from leg
-                          where ended_at is not null and settled_at is null), 0),
+       greatest(coalesce((select extract(epoch from now() - min(ended_at)) from leg_due), 0),
                 coalesce((select extract(epoch from now() - min(due_at)) from message
                           where due_at is not null and settled_at is null), 0))
 """

@@ -233,6 +233,7 @@ class _Batch:
         self._mark(
             SettledLeg(
                 leg.leg_sid,
+                leg.place,
                 max(0, leg.ring_seconds),
                 rated.billed_seconds,
                 rated.rate.per_minute_micros if rated.rate else None,
@@ -374,6 +375,7 @@ class _Batch:
         self._send_marks()
         for sent in self.marked:
             sent.check()
+        settlement.take_off_the_queue(connection, scope.tenant_id, self.settled)
         legs = self.talked.values()
         settlement.name_winners(
             connection,

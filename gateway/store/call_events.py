@@ -226,31 +226,39 @@ with parent as (
      and parent.ended_at is not null and cast(:ended_at as timestamptz) is null
      and not exists (select 1 from leg as known where known.tenant_id = :tenant_id
                         and known.leg_sid = :leg_sid and known.ended_at is not null)
+), recorded as (
+  insert into leg as l (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address,
+                        cursor, status, status_rank, started_at, dialled_at, answered_at, ended_at,
+                        talk_seconds, ring_seconds, confirmed, end_receipt_id)
+  select :tenant_id, :leg_sid, :call_sid, account_id, :kind, :target_kind, :to_address, :cursor,
+         :status, :rank, cast(:started_at as timestamptz), cast(:dialled_at as timestamptz),
+         cast(:answered_at as timestamptz), cast(:ended_at as timestamptz), :talk_seconds, 0,
+         cast(:confirmed as boolean),
+         case when cast(:ended_at as timestamptz) is null then null
+              else cast(:receipt_id as uuid) end
+    from parent
+  on conflict (tenant_id, leg_sid) do update set
+    status = case when excluded.status_rank > l.status_rank then excluded.status
+                  else l.status end,
+    status_rank = greatest(l.status_rank, excluded.status_rank),
+    to_address = case when l.to_address = '' then excluded.to_address else l.to_address end,
+    cursor = case when l.cursor = '' then excluded.cursor else l.cursor end,
+    started_at = least(l.started_at, excluded.started_at),
+    dialled_at = least(l.dialled_at, excluded.dialled_at),
+    answered_at = least(l.answered_at, excluded.answered_at),
+    ended_at = coalesce(l.ended_at, excluded.ended_at),
+    talk_seconds = case when l.ended_at is null then excluded.talk_seconds
+                        else l.talk_seconds end,
+    confirmed = coalesce(l.confirmed or excluded.confirmed, l.confirmed, excluded.confirmed),
+    end_receipt_id = coalesce(l.end_receipt_id, excluded.end_receipt_id)
+  returning l.account_id, l.ended_at, l.settled_at
+), due as (
+  insert into leg_due (tenant_id, account_id, ended_at, leg_sid)
+  select :tenant_id, account_id, ended_at, :leg_sid from recorded
+   where ended_at is not null and settled_at is null
+  on conflict do nothing
 )
-insert into leg as l (tenant_id, leg_sid, call_sid, account_id, kind, target_kind, to_address,
-                      cursor, status, status_rank, started_at, dialled_at, answered_at, ended_at,
-                      talk_seconds, ring_seconds, confirmed, end_receipt_id)
-select :tenant_id, :leg_sid, :call_sid, account_id, :kind, :target_kind, :to_address, :cursor,
-       :status, :rank, cast(:started_at as timestamptz), cast(:dialled_at as timestamptz),
-       cast(:answered_at as timestamptz), cast(:ended_at as timestamptz), :talk_seconds, 0,
-       cast(:confirmed as boolean),
-       case when cast(:ended_at as timestamptz) is null then null
-            else cast(:receipt_id as uuid) end
-  from parent
-on conflict (tenant_id, leg_sid) do update set
-  status = case when excluded.status_rank > l.status_rank then excluded.status else l.status end,
-  status_rank = greatest(l.status_rank, excluded.status_rank),
-  to_address = case when l.to_address = '' then excluded.to_address else l.to_address end,
-  cursor = case when l.cursor = '' then excluded.cursor else l.cursor end,
-  started_at = least(l.started_at, excluded.started_at),
-  dialled_at = least(l.dialled_at, excluded.dialled_at),
-  answered_at = least(l.answered_at, excluded.answered_at),
-  ended_at = coalesce(l.ended_at, excluded.ended_at),
-  talk_seconds = case when l.ended_at is null then excluded.talk_seconds
-                      else l.talk_seconds end,
-  confirmed = coalesce(l.confirmed or excluded.confirmed, l.confirmed, excluded.confirmed),
-  end_receipt_id = coalesce(l.end_receipt_id, excluded.end_receipt_id)
-returning l.account_id
+select account_id from recorded
 """
 )
 
@@ -267,6 +275,7 @@ def record_leg(
 
     Monotone: the status only rises, the first final event fixes the duration, times only move
     towards the truth. So any order and any repetition of a leg's events leave the same row.
+    A leg that has ended is due in the same statement; one that is settled never is again.
     News of a leg that goes on after its call's end has the carrier asked about it: the end of the
     leg may have been lost.
     """

@@ -12,7 +12,7 @@ from gateway.store.base import Base, Micros, Small, TenantId
 
 
 class LegRow(Base):
-    """The queue of record for settlement: due = ended and not settled."""
+    """One leg of a call, as told by its callbacks and as settled."""
 
     __tablename__ = "leg"
 
@@ -51,11 +51,20 @@ class LegRow(Base):
         CheckConstraint("kind in ('inbound','forwarded','transfer')", name="kind"),
         CheckConstraint("talk_seconds between 0 and 86400", name="talk_seconds"),
         Index("ix_leg_call", "tenant_id", "call_sid"),
-        Index(
-            "ix_leg_due",
-            "tenant_id",
-            "account_id",
-            "ended_at",
-            postgresql_where="ended_at is not null and settled_at is null",
-        ),
     )
+
+
+class DueLegRow(Base):
+    """The queue of record for settlement: legs that have ended and are not settled.
+
+    Written by the statement that ends the leg, deleted by the one transaction that settles it. A
+    table of its own, because an index over `leg` that a leg enters and leaves would make each of
+    its updates write all of its indexes anew. No foreign key: both rows come in one statement.
+    """
+
+    __tablename__ = "leg_due"
+
+    tenant_id: Mapped[TenantId]
+    account_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    ended_at: Mapped[dt.datetime] = mapped_column(primary_key=True)
+    leg_sid: Mapped[str] = mapped_column(String(34), primary_key=True)

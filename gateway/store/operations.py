@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from gateway.store.accounts import AccountRow
 from gateway.store.clock import LeaseRow
-from gateway.store.legs import LegRow
+from gateway.store.legs import DueLegRow
 from gateway.store.mail import MailRow
 from gateway.store.outbox import OutboxRow
 
@@ -42,12 +42,7 @@ def due_by_queue(
 
 def unsettled(connection: Connection) -> tuple[int, dt.datetime | None]:
     """How many ended legs wait for their charge (at most COUNT_MAX), and since when."""
-    due = (
-        select(LegRow.ended_at)
-        .where(LegRow.ended_at.is_not(None), LegRow.settled_at.is_(None))
-        .limit(COUNT_MAX)
-        .subquery()
-    )
+    due = select(DueLegRow.ended_at).limit(COUNT_MAX).subquery()
     count, oldest = connection.execute(select(func.count(), func.min(due.c.ended_at))).one()
     return count, oldest
 

@@ -18,20 +18,18 @@ FIRST = Scope(uuid.UUID(int=0), uuid.UUID(int=0))
 # A carrier that does not answer this often must not keep a leg from being settled.
 CHECKS_WAITED_FOR = 5
 
-# A loose index scan: one probe of the partial index per account, however many legs are due.
+# A loose index scan: one probe per account, however many legs are due.
 _DUE_ACCOUNTS = text(
     """
 with recursive due as (
-  (select tenant_id, account_id from leg
-    where ended_at is not null and settled_at is null
-      and (tenant_id, account_id) > (:tenant_id, :account_id)
+  (select tenant_id, account_id from leg_due
+    where (tenant_id, account_id) > (:tenant_id, :account_id)
     order by tenant_id, account_id limit 1)
   union all
   select n.tenant_id, n.account_id from due
    cross join lateral (
-     select tenant_id, account_id from leg
-      where ended_at is not null and settled_at is null
-        and (leg.tenant_id, leg.account_id) > (due.tenant_id, due.account_id)
+     select tenant_id, account_id from leg_due as l
+      where (l.tenant_id, l.account_id) > (due.tenant_id, due.account_id)
       order by tenant_id, account_id limit 1) as n
 )
 select tenant_id, account_id from due limit :limit
@@ -52,10 +50,8 @@ def due_accounts(connection: Connection, after: Scope, *, limit: int) -> list[Sc
 
 _DUE_TENANTS = text(
     """
-select (select tenant_id from leg where ended_at is not null and settled_at is null
-         order by tenant_id limit 1),
-       (select tenant_id from leg where ended_at is not null and settled_at is null
-         order by tenant_id desc limit 1)
+select (select tenant_id from leg_due order by tenant_id limit 1),
+       (select tenant_id from leg_due order by tenant_id desc limit 1)
 """
 )
 
@@ -66,14 +62,11 @@ def due_tenants(connection: Connection) -> tuple[uuid.UUID, uuid.UUID] | None:
     return None if oldest is None or newest is None else (oldest, newest)
 
 
-_ANY_DUE = text(
-    "select exists (select 1 from leg where ended_at is not null and settled_at is null)"
-)
+_ANY_DUE = text("select exists (select 1 from leg_due)")
 # Bounded: at a backlog of a million legs the exact oldest would be a scan; a thousand show it.
 _LAG = text(
     """
-select min(ended_at) from (
-  select ended_at from leg where ended_at is not null and settled_at is null limit 1000) as due
+select min(ended_at) from (select ended_at from leg_due limit 1000) as due
 """
 )
 
@@ -114,17 +107,17 @@ class DueLeg(NamedTuple):
     number_country: str
     number_type: str
     number_e164: str
+    place: str  # of its row in the queue
 
 
-# Read along `ix_leg_due`, then two probes a leg. Materialized, lateral and OFFSET 0 say so: left to
+# Read along the queue, then three probes a leg. Materialized, lateral and OFFSET 0 say so: left to
 # choose, a planner that takes this tenant for a small one reads all of its calls for each batch.
 _DUE_LEGS = statement(
     """
 with due as materialized (
-  select * from leg
+  select ctid as place, tenant_id, leg_sid from leg_due
    where tenant_id = :tenant_id and account_id = :account_id
-     and ended_at is not null and settled_at is null
-   order by ended_at limit :limit
+   order by ended_at, leg_sid limit :limit
 )
 select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.talk_seconds,
        greatest(0, floor(extract(epoch from l.ended_at - coalesce(l.dialled_at, l.started_at)))::int
@@ -133,8 +126,10 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
          and c.checks < :checks,
        l.confirmed, l.answered_at, l.end_receipt_id,
        c.started_at, c.did_id, c.source, c.plan_version_id, c.counted, d.country, d.number_type,
-       d.e164
-  from due as l
+       d.e164, due.place::text
+  from due
+ cross join lateral (select * from leg as l
+                      where l.tenant_id = due.tenant_id and l.leg_sid = due.leg_sid offset 0) as l
  cross join lateral (select * from call as c
                       where c.tenant_id = l.tenant_id and c.call_sid = l.call_sid offset 0) as c
  cross join lateral (select * from did as d
@@ -186,6 +181,7 @@ def bridged_seconds(
 
 class SettledLeg(NamedTuple):
     leg_sid: str
+    place: str
     ring_seconds: int
     billed_seconds: int
     rate_micros: int | None
@@ -232,7 +228,7 @@ def mark_settled(
     *,
     now: dt.datetime,
 ) -> Marked:
-    sids, ring, billed, rates, labels, charges, costs = zip(*settled, strict=True)
+    sids, _, ring, billed, rates, labels, charges, costs = zip(*settled, strict=True)
     cursor = execute(
         connection,
         _SETTLE,
@@ -249,6 +245,24 @@ def mark_settled(
         },
     )
     return Marked(cursor, len(settled))
+
+
+# By place: a row of the queue is never updated, and nothing moves it while it is not deleted.
+_TAKE = statement(
+    """
+delete from leg_due where tenant_id = :tenant_id and ctid = any(cast(:places as tid[]))
+"""
+)
+
+
+def take_off_the_queue(
+    connection: Connection, tenant_id: uuid.UUID, settled: Sequence[SettledLeg]
+) -> None:
+    """After `mark_settled` of the same legs: a callback that holds one of them puts it on the queue
+    while it is not marked, and would wait for a row that is being taken off."""
+    places = texts([leg.place for leg in settled])
+    taken = execute(connection, _TAKE, {"tenant_id": tenant_id, "places": places})
+    assert taken.rowcount == len(settled), "a leg left the queue under the account's lock"
 
 
 def numbers(values: Iterable[int | None]) -> str:

@@ -106,6 +106,7 @@ def change(stage: World, sql: str, **values: Any) -> None:
 
 def forget(stage: World, leg_sid: str) -> None:
     """As if no callback of the leg had ever reached us; receipts cannot be unwritten."""
+    change(stage, "delete from leg_due where leg_sid = :sid", sid=leg_sid)
     change(stage, "delete from leg where leg_sid = :sid", sid=leg_sid)
 
 
@@ -133,6 +134,7 @@ def test_m05_each_planted_fault_is_named_exactly(stage: World, acme: Member, boo
     unknown, _ = talked(stage, acme)
     talked(stage, acme)
     forget(stage, lost_leg)
+    change(stage, "delete from leg_due where leg_sid = :sid", sid=open_leg)
     change(
         stage,
         "update leg set ended_at = null, status = 'in-progress', status_rank = 3, talk_seconds = 0"
