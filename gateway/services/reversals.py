@@ -21,11 +21,13 @@ AT_ONCE_MAX = 500
 REVERSIBLE = frozenset(PostingKind) - {
     PostingKind.REVERSAL,
     PostingKind.CARRIER_COST,
+    PostingKind.PACKAGE,
     PostingKind.ISSUE,
     PostingKind.DRAW,
     PostingKind.EXPIRE,
 }
-"""What moved the customer's money. Minutes are corrected by an adjustment."""
+"""What moved the customer's money. Minutes are corrected by an adjustment, and so is what was
+paid for them: a reversal would give the price back and leave the minutes (S1-15)."""
 
 
 def reverse_posting(
@@ -100,6 +102,8 @@ def check_reason(reason: str) -> None:
 def _check(line: StatementLine) -> None:
     if line.kind == PostingKind.REVERSAL:
         raise Conflict("This line undoes another one: post an adjustment instead.")
+    if line.kind == PostingKind.PACKAGE:
+        raise Conflict("This line bought minutes, which stay: post an adjustment instead.")
     if line.kind not in REVERSIBLE:
         raise Conflict("This line moved minutes, not money: post an adjustment instead.")
 
