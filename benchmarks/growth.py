@@ -57,7 +57,6 @@ def grow(opened: Stage, calls: int, nth: int) -> uuid.UUID:
             [tenant_id],
             calls,
             round="growth",
-            dids=DIDS,
             seconds_apart=DAYS * 86_400 / calls,
             settled=True,
         )

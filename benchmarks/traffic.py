@@ -44,18 +44,23 @@ select a.id, d.id, a.id, '+1415' || (2000000 + :offset + a.nth * :dids + d.nth),
 """
 )
 
+# Numbers of an account are gathered once: an agency's tenant has as many as it has clients.
 _SPREAD_CALLS = """
 create temp table planned on commit drop as
-select a.tenant_id, a.account_id, d.id as did_id, a.plan_version_id,
-       'CA' || md5(:round || '/' || a.tenant_id || '/' || n) as call_sid,
+with called as materialized (
+  select a.tenant_id, a.id as account_id, a.plan_version_id,
+         (select array_agg(d.id order by d.id) from did as d
+           where d.tenant_id = a.tenant_id and d.account_id = a.id) as dids
+    from unnest(cast(:ids as uuid[])) as t(id)
+    join account_directory as o on o.account_id = t.id
+    join account as a on a.tenant_id = o.tenant_id and a.id = o.account_id
+)
+select a.tenant_id, a.account_id, a.dids[1 + n % cardinality(a.dids)] as did_id, a.plan_version_id,
+       'CA' || md5(:round || '/' || a.account_id || '/' || n) as call_sid,
        cast(:now as timestamptz) - make_interval(secs => n * :apart) as started_at,
        20 + (hashint8(n) & 1023) * 580 / 1023 as talk, n
-  from unnest(cast(:ids as uuid[])) with ordinality as t(id, nth)
-  join lateral (select tenant_id, id as account_id, plan_version_id from account
-                 where tenant_id = t.id) as a on true
+  from called as a
   cross join generate_series(1, :calls) as n
-  join lateral (select id from did where tenant_id = a.tenant_id
-                 order by id offset n % :dids limit 1) as d on true
 """
 
 _CALLS = """
@@ -132,11 +137,10 @@ def open_accounts(
 
 def finish_calls(
     uow: UnitOfWork,
-    tenant_ids: list[uuid.UUID],
+    account_ids: list[uuid.UUID],
     calls: int,
     *,
     round: str,
-    dids: int = 1,
     seconds_apart: float = 60.0,
     settled: bool = False,
 ) -> int:
@@ -151,9 +155,8 @@ def finish_calls(
             "round": round,
             "now": uow.now,
             "apart": seconds_apart,
-            "ids": tenant_ids,
+            "ids": account_ids,
             "calls": calls,
-            "dids": dids,
         },
     )
     for room in _ROOM:
