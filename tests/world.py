@@ -175,7 +175,7 @@ class World:
                 "test",
             )
             scope = Scope(account.tenant_id, account.id)
-        self.top_up(scope, 100_000_000)
+        self.top_up(scope, 100_000_000, method="transfer")  # which no plan refuses
         if self.status(scope) == "suspended":
             self.renew()  # a first access fee that waited for the money
         number = self.buy(scope, area_code=area_code)
@@ -212,13 +212,13 @@ class World:
         with self.units.begin() as uow:
             forwarding.publish(uow, scope, did_id, document, "test")
 
-    def top_up(self, scope: Scope, amount_micros: int) -> None:
+    def top_up(self, scope: Scope, amount_micros: int, *, method: str = "manual") -> None:
         with self.units.begin() as uow:
             ledger.top_up(
                 uow,
                 scope,
                 amount_micros=amount_micros,
-                method="manual",
+                method=method,
                 reason="test",
                 actor="test",
                 idempotency_key=str(uuid.uuid4()),
