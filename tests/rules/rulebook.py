@@ -633,7 +633,11 @@ RULES = (
         "S4-11",
         "No single minutes are sold; where a plan sells bundles, they are data.",
         ("/topup/manual", "/topup/card", "/topup/bundles"),
-        elsewhere=("billing/test_pools.py::test_s4_11_bundles_are_sold_where_the_plan_lists_them",),
+        elsewhere=(
+            "billing/test_bundles.py::test_s4_11_bundles_are_sold_in_the_sizes_that_the_plan_lists",
+            "services/test_bundles.py::"
+            "test_s4_11_a_plan_that_sells_no_single_minutes_says_what_to_do_instead",
+        ),
     ),
     Rule(
         "S4-12",

@@ -8,9 +8,10 @@ from world import FRONT_DESK, MOBILE, ONE_PHONE, Member, World
 
 from billing.calendar import billing_cycle
 from billing.metering import LegStatus, LegUsage
+from billing.purchases import Purchaser
 from billing.rating import rate_leg
-from gateway.services import accounts, card_payments, logins, pools, statements
-from gateway.services.errors import ServiceError
+from gateway.services import accounts, bundles, card_payments, ledger, logins, pools, statements
+from gateway.services.errors import NotForSale, ServiceError
 from gateway.store.base import Scope
 from gateway.store.ledger import PostingRow
 from tests.billing.plans import catalogue_plan
@@ -141,6 +142,18 @@ def test_s4_10_all_numbers_and_phones_draw_one_pool_at_once(stage: World, office
 def test_s4_11_no_single_minutes_are_sold(stage: World, office: Member) -> None:
     with pytest.raises(ServiceError), stage.units.begin() as uow:
         card_payments.quote(uow, stage.runtime.cards(), office.scope, 5_000_000, None)
+    with pytest.raises(NotForSale), stage.units.begin() as uow:
+        bundles.buy(uow, office.scope, 100, Purchaser("", "Ann"), idempotency_key="k")
+    with pytest.raises(NotForSale), stage.units.begin() as uow:
+        ledger.top_up(
+            uow,
+            office.scope,
+            amount_micros=5_000_000,
+            method="manual",
+            reason="asked to",
+            actor="Olga",
+            idempotency_key="k",
+        )
     assert SMALL.terms.topup.bundles == ()
 
 

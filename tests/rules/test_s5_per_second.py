@@ -229,7 +229,7 @@ def test_s5_18_a_postpaid_bill_says_what_is_owed_and_until_when(stage: World) ->
         (bill,) = statements.list_statements(uow, acme.scope).items
     assert bill.outstanding_micros == bill.stored.owed_micros == -bill.stored.closing_micros > 0
     assert bill.stored.due_on is not None and bill.stored.due_on > today(stage)
-    stage.top_up(acme.scope, bill.outstanding_micros)
+    stage.top_up(acme.scope, bill.outstanding_micros, method="transfer")
     with stage.units.read() as uow:
         (paid,) = statements.list_statements(uow, acme.scope).items
     assert paid.outstanding_micros == 0
