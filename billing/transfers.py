@@ -77,12 +77,53 @@ def parse_camt053(text: str) -> tuple[Transfer, ...]:
     return _unlike(transfers)
 
 
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A debit of ours that its bank took back: named by what we called it, with the bank's reason
+    as a code of ISO 20022."""
+
+    bank_id: str
+    booked_on: date
+    references: str
+    reason: str
+
+
+def parse_returns(text: str) -> tuple[Returned, ...]:
+    """The returned debits ("R-transactions") of a camt.053 that `parse_camt053` has read: booked
+    money that left, with a reason for it or the mark of a reversal."""
+    found: list[Returned] = []
+    for statement in _named(ElementTree.fromstring(text), "Stmt"):
+        for entry in _children(statement, "Ntry"):
+            if _text(entry, "CdtDbtInd") != "DBIT" or not _is_booked(entry):
+                continue
+            parts = list(_named(entry, "TxDtls"))
+            found += [_returned(part, entry) for part in parts if _is_return(part, entry)]
+    return tuple(found)
+
+
+def _is_return(part: Element, entry: Element) -> bool:
+    return _child(part, "RtrInf") is not None or _text(entry, "RvslInd") in ("true", "1")
+
+
+def _returned(part: Element, entry: Element) -> Returned:
+    booked = _text(entry, "BookgDt", "Dt") or _text(entry, "BookgDt", "DtTm")[:10]
+    return Returned(
+        bank_id=_text(part, "Refs", "AcctSvcrRef") or _text(entry, "AcctSvcrRef"),
+        booked_on=date.fromisoformat(booked),
+        references=f"{_text(part, 'Refs', 'EndToEndId')} | {_reference(part)}",
+        reason=_text(part, "RtrInf", "Rsn", "Cd") or _text(part, "RtrInf", "Rsn", "Prtry"),
+    )
+
+
+def _is_booked(entry: Element) -> bool:
+    return (_text(entry, "Sts", "Cd") or _text(entry, "Sts")) in ("BOOK", "")
+
+
 def _is_booked_credit(entry: Element) -> bool:
-    status = _text(entry, "Sts", "Cd") or _text(entry, "Sts")
     return (
         _text(entry, "CdtDbtInd") == "CRDT"
         and _text(entry, "RvslInd") not in ("true", "1")
-        and status in ("BOOK", "")
+        and _is_booked(entry)
     )
 
 

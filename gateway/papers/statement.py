@@ -153,7 +153,10 @@ class _Paper(FPDF):
         self.ln(1.5)
         self.set_fill_color(*PAPER)
         self.write_in(8, colour=QUIET)
-        self.multi_cell(0, 4.2, closing_note(document), new_x="LMARGIN", new_y="NEXT")
+        note = closing_note(document)
+        if document.get("debit"):
+            note += f" Our creditor identifier is {self.seller.creditor_id}."
+        self.multi_cell(0, 4.2, note, new_x="LMARGIN", new_y="NEXT")
 
     def charges(self) -> None:
         lines = self.document["charges"]

@@ -107,6 +107,13 @@ def closing_note(document: Mapping[str, Any]) -> str:
         return "Everything is paid: there is nothing to pay."
     if document["due_on"]:
         payable = f"{amount(document['payable_micros'], at_least=2)} {currency}"
+        debit = document.get("debit")
+        if debit:
+            return (
+                f"We collect {payable}, tax included, from {debit['iban']} on"
+                f" {day(debit['collect_on'])} by SEPA direct debit under your mandate"
+                f" {debit['mandate']} of {day(debit['signed_on'])}; there is nothing for you to do."
+            )
         return (
             f"Please pay {payable}, tax included, by {day(document['due_on'])} and write"
             f" {document['number']} as the reference."

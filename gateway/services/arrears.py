@@ -18,7 +18,7 @@ from billing.statement_numbers import StatementNumber, series_of
 from billing.tariffs import Plan
 from billing.transfers import OpenInvoice
 from gateway.services import settling
-from gateway.store import credits
+from gateway.store import credits, debits
 from gateway.store import statements as store
 from gateway.store.base import Scope
 from gateway.store.looks import BilledAccount
@@ -28,6 +28,8 @@ from gateway.uow import UnitOfWork
 ARREARS = "arrears"
 """Why service is held back (`Books.hold`) when the ladder of notices ends in a suspension."""
 STATEMENTS_LOOKED_AT = 36
+BANK_DAYS = dt.timedelta(days=10)
+"""How long after its collection a debit of which the bank says nothing counts as on its way."""
 CARD_DAYS = 1  # a card has until the end of the next business day
 
 
@@ -108,9 +110,15 @@ def _below_floor(account: BilledAccount, plan: Plan) -> Arrears | None:
 
 
 def _statement_unpaid(uow: UnitOfWork, account: BilledAccount) -> Arrears | None:
+    underway = debits.underway(
+        uow.connection,
+        account.scope,
+        states=("submitted",),
+        since=local_date(uow.now, account.time_zone) - BANK_DAYS,
+    )
     unpaid = open_statements(uow, account.scope)
     for statement, _ in unpaid:
-        if statement.due_on is not None:
+        if statement.due_on is not None and statement.id not in underway:
             return Arrears(overdue_on(statement.due_on), sum(part for _, part in unpaid))
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.providers.hooks import Hooks
 from gateway.providers.mail import Mailer
-from gateway.services import alerts, dunning, notices
+from gateway.services import alerts, debits, dunning, notices
 from gateway.services.accounts import Account
 from gateway.services.deeds import Handler
 from gateway.services.notices import Compose, Payload
@@ -24,6 +24,7 @@ def handlers(
 
     return {
         "statement": mail,
+        debits.RETURNED: mail,
         "alert": mail,
         "alert_hook": hook,
         dunning.NOTICE: dunning.followed(units, mail),
@@ -48,13 +49,7 @@ def _post(units: UnitsOfWork, hooks: Hooks, deed: DueDeed) -> None:
 
 def _statement(account: Account, payload: Payload, url: str) -> tuple[str, str]:
     currency = payload["currency"]
-    owed = (
-        f"Total owed: {payload['owed']} {currency}. {payload['tax']}\n"
-        f"Please pay {payload['payable']} {currency} by {payload['due_on']} and write"
-        f" {payload['label']} as the reference.\n"
-        if payload["due_on"]
-        else f"Total owed: {payload['owed']} {currency}.\n"
-    )
+    owed = f"Total owed: {payload['owed']} {currency}.\n{_how_to_pay(payload)}"
     return (
         f"{account.name}: statement {payload['label']}",
         f"Hello,\n\nthe statement of {account.name} from {payload['starts_on']} to"
@@ -63,6 +58,32 @@ def _statement(account: Account, payload: Payload, url: str) -> tuple[str, str]:
         f"Balance at the end: {payload['closing']} {currency}\n{owed}\n"
         "As PDF with every rate, and as CSV with every leg:"
         f" {url}/billing/statements/{payload['id']}\n",
+    )
+
+
+def _how_to_pay(payload: Payload) -> str:
+    if not payload["due_on"]:
+        return ""
+    payable, debit = f"{payload['payable']} {payload['currency']}", payload["debit"]
+    if debit:
+        return (
+            f"{payload['tax']} We collect {payable} from {debit['iban']} on {debit['collect_on']}"
+            f" under your mandate {debit['mandate']}: there is nothing for you to do.\n"
+        )
+    return (
+        f"{payload['tax']} Please pay {payable} by {payload['due_on']} and write"
+        f" {payload['label']} as the reference.\n"
+    )
+
+
+def _debit_returned(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    amount = f"{payload['amount']} {payload['currency']}"
+    return (
+        f"{account.name}: a debit came back",
+        f"Hello,\n\nyour bank gave back our debit of {amount} from {payload['iban']} for"
+        f" {payload['label']}.\n{payload['words']}\n\n"
+        f"The amount is due now: please pay it by transfer and write {payload['label']} as the"
+        f" reference.\n{url}/billing/statements\n",
     )
 
 
@@ -96,6 +117,7 @@ def _arrears(account: Account, payload: Payload, url: str) -> tuple[str, str]:
 
 COMPOSERS: dict[str, Compose] = {
     "statement": _statement,
+    debits.RETURNED: _debit_returned,
     "alert": _alert,
     dunning.NOTICE: _arrears,
 }

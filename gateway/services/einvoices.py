@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 from gateway.config import Settings
 from gateway.services import statements
-from gateway.services.errors import Conflict, ServiceError
+from gateway.services.errors import Conflict, SellerIncomplete, ServiceError
 from gateway.services.statements import StatementView
 from gateway.store.base import Scope
 from gateway.store.statements import StoredStatement
@@ -32,17 +32,6 @@ class NotInstalled(ServiceError):
             "E-invoices are not installed here: the operator adds them with"
             " pip install -c constraints.txt -e '.[einvoice]'."
         )
-
-
-class SellerIncomplete(ServiceError):
-    """The law wants more of the seller than the settings say."""
-
-    code = "seller_incomplete"
-    status = 409
-
-    def __init__(self, settings: tuple[str, ...]) -> None:
-        self.settings = settings
-        super().__init__(f"The operator has to set {' and '.join(settings)} for e-invoices.")
 
 
 def are_installed() -> bool:
@@ -85,5 +74,5 @@ def _write(settings: Settings, stored: StoredStatement) -> bytes:
     seller = statements.seller_of(settings)
     missing = settings_missing(stored.document, seller)
     if missing:
-        raise SellerIncomplete(missing)
+        raise SellerIncomplete("E-invoices", missing)
     return xml_of(stored.document, seller)

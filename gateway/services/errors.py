@@ -69,6 +69,17 @@ class Invalid(ServiceError):
         return cls((FieldError(path, message),))
 
 
+class SellerIncomplete(ServiceError):
+    """What banks and tax offices want to know of the seller is not set."""
+
+    code = "seller_incomplete"
+    status = 409
+
+    def __init__(self, deed: str, settings: tuple[str, ...]) -> None:
+        self.settings = settings
+        super().__init__(f"{deed} need settings of the operator's: {', '.join(settings)}.")
+
+
 class BalanceTooLow(ServiceError):
     """The purchase costs more than the wallet holds; both in micros of the account's currency."""
 

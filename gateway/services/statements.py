@@ -15,6 +15,7 @@ from typing import Any
 
 from billing.calendar import Period, local_date
 from billing.invoices import asked_for, invoice_of, tax_category
+from billing.mandates import CURRENCY, collection_day, masked_iban
 from billing.money import format_amount
 from billing.postings import Posting, wallet
 from billing.settling import Locale, due_on
@@ -42,7 +43,7 @@ from gateway.services.pages import (
     number_of,
 )
 from gateway.services.plans import PlanVersion
-from gateway.store import accounts, looks, outbox, statement_lines
+from gateway.store import accounts, looks, mandates, outbox, statement_lines
 from gateway.store import statements as store
 from gateway.store.base import Scope, new_id
 from gateway.store.looks import BilledAccount
@@ -161,6 +162,7 @@ def issue_next(uow: UnitOfWork, scope: Scope, seller_country: str) -> StoredStat
     tax = _tax(uow, scope, period, seller_country)
     statement.document.update(_document(statement, figures, account, version, clients, issued_on))
     statement.document.update(invoice_fields(figures, tax))
+    statement.document["debit"] = _debit(uow, statement, place, issued_on)
     store.add(uow.connection, statement)
     outbox.add(
         uow.connection,
@@ -178,6 +180,7 @@ def issue_next(uow: UnitOfWork, scope: Scope, seller_country: str) -> StoredStat
             "owed": format_amount(figures.owed_micros),
             "payable": format_amount(asked_for(figures.owed_micros, tax, figures.currency)),
             "tax": tax.note,
+            "debit": statement.document["debit"],
             "due_on": statement.due_on.isoformat() if statement.due_on else None,
             "currency": figures.currency,
         },
@@ -316,6 +319,21 @@ def _tax(uow: UnitOfWork, scope: Scope, period: Period, seller_country: str) -> 
         seller_country=seller_country,
         on=period.ends_on - dt.timedelta(days=1),
     )
+
+
+def _debit(
+    uow: UnitOfWork, statement: StoredStatement, place: Locale, issued_on: dt.date
+) -> dict[str, str] | None:
+    """The announcement of a debit: when, from where, by which mandate; None where none comes."""
+    mandate = mandates.in_force(uow.connection, statement.scope)
+    if mandate is None or statement.due_on is None or statement.currency != CURRENCY:
+        return None
+    return {
+        "mandate": mandate.reference,
+        "signed_on": mandate.signed_on.isoformat(),
+        "iban": masked_iban(mandate.iban),
+        "collect_on": collection_day(statement.due_on, issued_on, place).isoformat(),
+    }
 
 
 def invoice_fields(figures: Statement, tax: VatTreatment) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from billing.transfers import (
     match_transfers,
     parse_camt053,
     parse_csv,
+    parse_returns,
     transfer_key,
 )
-from gateway.services import accounts, arrears, audit, credit_receipts, ledger
+from gateway.services import accounts, arrears, audit, credit_receipts, debits, ledger
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -54,11 +55,13 @@ WHY = {
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of the transfers of a file; `known` were imported before."""
+    """What became of the transfers of a file; `known` were imported before, `returned` are debits
+    that a bank took back."""
 
     credited: int
     unmatched: int
     known: int
+    returned: int = 0
 
 
 def format_of(text: str) -> Format:
@@ -75,7 +78,10 @@ def import_file(units: UnitsOfWork, text: str, actor: str) -> Imported:
     counts = {"credited": 0, "unmatched": 0, "known": 0}
     for transfer in found:
         counts[units.retrying(partial(take, transfer=transfer, actor=actor))] += 1
-    return Imported(**counts)
+    returned = 0
+    for back in parse_returns(text) if format_of(text) == "camt053" else ():
+        returned += units.retrying(partial(debits.take_back, returned=back, actor=actor))
+    return Imported(**counts, returned=returned)
 
 
 def take(uow: UnitOfWork, transfer: Transfer, actor: str) -> str:
@@ -98,6 +104,18 @@ def take(uow: UnitOfWork, transfer: Transfer, actor: str) -> str:
     )
     if not store.add(uow.connection, row):
         return "known"
+    debit = debits.named(uow, transfer)
+    if debit is not None:
+        store.decide(
+            uow.connection,
+            row.id,
+            state="credited",
+            why=f"collected as debit {debit.end_to_end_id}",
+            credits=[debits.collect(uow, debit, transfer, actor)],
+            at=uow.now,
+            by=actor,
+        )
+        return "credited"
     matches, named = _match(uow, transfer)
     if not matches.payments:
         why = matches.unmatched[0].why if matches.unmatched else "no_number"

@@ -1,0 +1,327 @@
+"""Debits: announced, collected once, given back; and what follows from that (S5-18, C8)."""
+
+import datetime as dt
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from sqlalchemy import text
+
+from billing.catalogue import load_catalogue
+from gateway.papers.words import closing_note
+from gateway.providers.mail import SandboxMailer
+from gateway.services import (
+    accounts,
+    arrears,
+    billing_notices,
+    debits,
+    deeds,
+    dunning,
+    ledger,
+    looks,
+    mandates,
+    plans,
+    statements,
+    transfers,
+)
+from gateway.services.accounts import Account
+from gateway.services.errors import Conflict, Invalid, NotFound, SellerIncomplete
+from gateway.store import mail as mailbox
+from gateway.store.base import new_id
+from gateway.uow import UnitsOfWork
+from tests.services.conftest import OLGA
+from tests.services.days import Calendar, open_account, pay, talk
+from tests.services.history import History
+
+IBAN = "DE02120300000000202051"
+CAMT = """<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><Stmt>
+ <Acct><Id><IBAN>DE89370400440532013000</IBAN></Id></Acct>{entries}</Stmt></BkToCstmrStmt></Document>"""
+ENTRY = """<Ntry><Amt Ccy="EUR">{amount}</Amt><CdtDbtInd>{sign}</CdtDbtInd>
+ <Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>2026-04-{day}</Dt></BookgDt><AcctSvcrRef>{ref}</AcctSvcrRef>
+ <NtryDtls><TxDtls><Refs><EndToEndId>{name}</EndToEndId><MndtId>M-17</MndtId></Refs>{more}
+ <RmtInf><Ustrd>Invoice</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry>"""
+REASON = "<RtrInf><Rsn><Cd>{code}</Cd></Rsn></RtrInf>"
+
+
+def came(name: str, amount: str = "35.70", ref: str = "IN-1") -> str:
+    entry = ENTRY.format(amount=amount, sign="CRDT", day=13, ref=ref, name=name, more="")
+    return CAMT.format(entries=entry)
+
+
+def went_back(name: str, code: str = "AM04", amount: str = "35.70") -> str:
+    more = REASON.format(code=code)
+    entry = ENTRY.format(amount=amount, sign="DBIT", day=16, ref="OUT-1", name=name, more=more)
+    return CAMT.format(entries=entry)
+
+
+@pytest.fixture
+def known(settings: Any) -> Any:
+    return settings.model_copy(
+        update={
+            "seller_name": "Wire & Co",
+            "seller_country": "DE",
+            "seller_iban": "DE89370400440532013000",
+            "seller_creditor_id": "DE98ZZZ09999999999",
+        }
+    )
+
+
+@pytest.fixture
+def calendar(units: UnitsOfWork, on_sale: None) -> Calendar:
+    found = Calendar(units).at(2026, 3, 3, 9)
+    document = load_catalogue()["payg"] | {
+        "name": "Pay later",
+        "currency": "EUR",
+        "mode": "postpaid",
+        "credit_limit": "500.00",
+        "settlement": "cycle",
+        "suspension": {"notices": [{"day": 0, "channels": ["email"]}], "suspend_day": 7},
+        "statement": {"due_days": 10},
+        "alerts": {"balance": []},
+    }
+    with found.units.begin() as uow:
+        plans.publish_plan(uow, "pay_later", document, OLGA)
+    return found
+
+
+def sign(calendar: Calendar, account: Account, reference: str = "M-17") -> None:
+    with calendar.units.begin() as uow:
+        mandates.keep(
+            uow,
+            account.scope,
+            reference=reference,
+            signed_on=dt.date(2026, 3, 2),
+            holder="Dora GmbH",
+            iban=f" {IBAN.lower()} ",
+            actor=OLGA,
+        )
+
+
+@pytest.fixture
+def dora(calendar: Calendar) -> Account:
+    """In Germany, 30.00 and 19 % on the statement of 1 April, due on Monday, 13 April."""
+    account = open_account(calendar, "dora", "pay_later", currency="EUR", country="DE")
+    sign(calendar, account)
+    history = History(calendar.units, account)
+    did = history.number("+14155550100")
+    calendar.at(2026, 3, 5, 12)
+    talk(calendar, history, did, 18_000)
+    calendar.at(2026, 4, 1, 0, 6)
+    looks.drain(calendar.units, "DE")
+    calendar.at(2026, 4, 8, 9)
+    return account
+
+
+def statement_of(calendar: Calendar, account: Account) -> statements.StatementView:
+    with calendar.units.read() as uow:
+        return statements.list_statements(uow, account.scope).items[-1]
+
+
+def balance(calendar: Calendar, account: Account) -> int:
+    with calendar.units.read() as uow:
+        for proof in ledger.verify(uow.connection, account.tenant_id):
+            assert proof.report.ok and sum(proof.report.balances.values()) == 0
+        return accounts.get_account(uow, account.scope).balance_micros
+
+
+def tax(calendar: Calendar) -> int:
+    with calendar.units.read() as uow:
+        found: int = uow.connection.scalar(
+            text(
+                "select coalesce(sum(case when credit = 'tax' then amount_micros"
+                " else - amount_micros end), 0)::bigint from posting"
+                " where 'tax' in (debit, credit)"
+            )
+        )
+        return found
+
+
+def only(calendar: Calendar) -> Any:
+    with calendar.units.read() as uow:
+        (debit,) = debits.list_debits(uow).items
+    return debit
+
+
+def put(calendar: Calendar, content: str) -> tuple[int, int, int, int]:
+    done = transfers.import_file(calendar.units, content, OLGA)
+    return done.credited, done.unmatched, done.known, done.returned
+
+
+def test_s5_18_a_statement_announces_its_debit(calendar: Calendar, dora: Account) -> None:
+    document = statement_of(calendar, dora).document
+    assert document["debit"] == {
+        "mandate": "M-17",
+        "signed_on": "2026-03-02",
+        "iban": "DE02 •••• 2051",
+        "collect_on": "2026-04-13",
+    }
+    note = closing_note(document)
+    assert "We collect 35.70 EUR" in note and "13 April 2026" in note and "M-17" in note
+    assert IBAN not in str(document)
+
+
+def test_s5_18_a_run_is_a_file_for_the_bank_and_a_second_one_finds_nothing(
+    calendar: Calendar, dora: Account, known: Any
+) -> None:
+    run = debits.prepare(calendar.units, known, OLGA)
+    assert run is not None and (run.count, run.amount_micros) == (1, 35_700_000)
+    assert debits.prepare(calendar.units, known, OLGA) is None
+    content = debits.file(calendar.units, known, run.id)
+    root = ElementTree.fromstring(content)
+    told = {e.tag.rpartition("}")[2]: e.text for e in root.iter() if e.text}
+    assert told["InstdAmt"] == "35.70" and told["ReqdColltnDt"] == "2026-04-13"
+    assert told["MndtId"] == "M-17" and told["DtOfSgntr"] == "2026-03-02"
+    label = statement_of(calendar, dora).label
+    assert told["EndToEndId"] == f"{label}-1" and IBAN in content.decode()
+    renamed = known.model_copy(update={"seller_name": "Another"})
+    assert debits.file(calendar.units, renamed, run.id) == content, "what was sent stays"
+    assert balance(calendar, dora) == -30_000_000, "nothing is paid by asking"
+
+
+def test_s5_18_what_falls_due_later_is_not_in_the_run(
+    calendar: Calendar, dora: Account, known: Any
+) -> None:
+    calendar.at(2026, 4, 2, 9)
+    assert debits.prepare(calendar.units, known, OLGA) is None
+    assert debits.prepare(calendar.units, known, OLGA, until=dt.date(2026, 4, 13)) is not None
+
+
+def test_s5_18_it_is_credited_once_when_the_bank_says_so(
+    calendar: Calendar, dora: Account, known: Any
+) -> None:
+    debits.prepare(calendar.units, known, OLGA)
+    name = only(calendar).end_to_end_id
+    assert put(calendar, came(name)) == (1, 0, 0, 0)
+    assert put(calendar, came(name)) == (0, 0, 1, 0), "the same file"
+    assert put(calendar, came(name, ref="IN-2")) == (0, 1, 0, 0), "another entry: for people"
+    assert (balance(calendar, dora), tax(calendar)) == (0, 5_700_000)
+    assert only(calendar).state == "collected"
+    assert statement_of(calendar, dora).outstanding_micros == 0
+
+
+def test_s5_18_a_returned_debit_is_undone_and_the_ladder_begins(
+    calendar: Calendar, dora: Account, known: Any
+) -> None:
+    debits.prepare(calendar.units, known, OLGA)
+    name = only(calendar).end_to_end_id
+    put(calendar, came(name))
+    calendar.at(2026, 4, 16, 9)
+    assert put(calendar, went_back(name)) == (0, 0, 0, 1)
+    assert put(calendar, went_back(name)) == (0, 0, 0, 0), "told twice, undone once"
+    assert (balance(calendar, dora), tax(calendar)) == (-30_000_000, 0)
+    assert only(calendar).state == "returned" and "too little money" in only(calendar).why
+    assert statement_of(calendar, dora).outstanding_micros == 30_000_000
+    looks.drain(calendar.units, "DE")
+    with calendar.units.read() as uow:
+        found = dunning.state_of(uow, dora.scope)
+        assert found is not None and found.overdue_on == dt.date(2026, 4, 14)
+        assert mandates.find(uow, dora.scope) is not None, "too little money ends no mandate"
+    handlers = billing_notices.handlers(
+        calendar.units,
+        SandboxMailer(),
+        None,
+        "http://gateway.test",  # type: ignore[arg-type]
+    )
+    deeds.work(calendar.units, "notify", handlers)
+    with calendar.units.read() as uow:
+        table = mailbox.MailRow.__table__
+        subjects = {row.subject for row in uow.connection.execute(table.select())}
+    assert {"dora: a debit came back", "dora: payment is overdue"} <= subjects
+    run = debits.prepare(calendar.units, known, OLGA)
+    assert run is not None, "it may be tried again, under another name"
+    with calendar.units.read() as uow:
+        assert debits.list_debits(uow, state="submitted").items[0].end_to_end_id == name[:-1] + "2"
+
+
+def test_a_return_of_a_mandate_that_is_none_ends_it(
+    calendar: Calendar, dora: Account, known: Any
+) -> None:
+    debits.prepare(calendar.units, known, OLGA)
+    put(calendar, went_back(only(calendar).end_to_end_id, "MD01"))
+    assert balance(calendar, dora) == -30_000_000, "it never came, so nothing is undone"
+    with calendar.units.read() as uow:
+        assert mandates.find(uow, dora.scope) is None
+    assert debits.prepare(calendar.units, known, OLGA) is None
+
+
+def test_s5_18_a_debit_on_its_way_is_no_arrears_until_the_bank_has_had_its_time(
+    calendar: Calendar, dora: Account, known: Any
+) -> None:
+    debits.prepare(calendar.units, known, OLGA)
+    for day, overdue in ((14, False), (23, False), (24, True)):
+        calendar.at(2026, 4, day, 9)
+        with calendar.units.read() as uow:
+            account = looks.looks.find(uow.connection, dora.scope)
+            assert account is not None
+            plan = plans.plan_version(uow.connection, account.plan_version_id).plan
+            assert (arrears.find(uow, account, plan) is not None) == overdue, day
+
+
+def test_what_was_paid_in_the_meantime_is_not_collected(
+    calendar: Calendar, dora: Account, known: Any
+) -> None:
+    pay(calendar, dora, "30.00")
+    assert debits.prepare(calendar.units, known, OLGA) is None
+
+
+def test_another_amount_than_the_debits_is_left_to_the_number(
+    calendar: Calendar, dora: Account, known: Any
+) -> None:
+    debits.prepare(calendar.units, known, OLGA)
+    assert put(calendar, came(only(calendar).end_to_end_id, "11.90")) == (1, 0, 0, 0)
+    assert balance(calendar, dora) == -20_000_000
+    assert only(calendar).state == "submitted"
+
+
+def test_people_say_what_the_bank_does_not(calendar: Calendar, dora: Account, known: Any) -> None:
+    debits.prepare(calendar.units, known, OLGA)
+    debit = only(calendar)
+
+    def say(deed: str, reason: str = "by phone") -> str:
+        with calendar.units.begin() as uow:
+            return debits.decide(uow, debit.id, deed, reason, OLGA).state
+
+    with pytest.raises(Invalid):
+        say("collected", " ")
+    assert say("collected") == "collected"
+    assert balance(calendar, dora) == 0
+    with pytest.raises(Conflict):
+        say("cancel")
+    assert say("returned") == "returned"
+    assert balance(calendar, dora) == -30_000_000
+    run = debits.prepare(calendar.units, known, OLGA)
+    assert run is not None
+    with calendar.units.read() as uow:
+        debit = debits.list_debits(uow, state="submitted").items[0]
+    assert say("cancel") == "canceled"
+    with pytest.raises(Conflict, match="nothing to send"):
+        debits.file(calendar.units, known, run.id)
+    with pytest.raises(NotFound):
+        debits.file(calendar.units, known, new_id())
+
+
+def test_a_run_names_the_settings_that_it_lacks(
+    calendar: Calendar, dora: Account, settings: Any
+) -> None:
+    with pytest.raises(SellerIncomplete, match="SELLER_IBAN, SELLER_CREDITOR_ID"):
+        debits.prepare(calendar.units, settings, OLGA)
+
+
+def test_a_mandate_is_one_and_its_reference_is_given_once(
+    calendar: Calendar, dora: Account
+) -> None:
+    sign(calendar, dora)
+    with calendar.units.read() as uow:
+        first = mandates.find(uow, dora.scope)
+    assert first is not None and first.iban == IBAN and first.holder == "Dora GmbH"
+    sign(calendar, dora, "M-18")
+    with pytest.raises(Invalid, match="given already"):
+        sign(calendar, dora, "M-17")
+    with calendar.units.begin() as uow:
+        now = mandates.find(uow, dora.scope)
+        assert now is not None and now.reference == "M-18"
+        mandates.end(uow, dora.scope, "they asked for it", OLGA)
+        assert mandates.find(uow, dora.scope) is None
+        with pytest.raises(Conflict):
+            mandates.end(uow, dora.scope, "again", OLGA)
