@@ -32,6 +32,7 @@ from gateway.api import (  # noqa: F401  the nouns add their routes
     statements,
     tokens,
     topups,
+    vat_ids,
     what_if,
 )
 from gateway.api.routes import blueprint

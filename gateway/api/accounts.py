@@ -14,7 +14,7 @@ from gateway.api.fields import Amount, Currency, Items, Listing, Money, money, m
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
 from gateway.services import accounts, pages
-from gateway.services.accounts import Account, NewAccount
+from gateway.services.accounts import Account, AccountFlag, NewAccount
 from gateway.services.errors import FieldError, Forbidden, Invalid
 from gateway.services.principals import Principal
 
@@ -48,6 +48,11 @@ class AccountChanges(Model):
         None, description="Said to callers while suspended; null: the call is refused unbilled."
     )
     low_balance: Amount | None = Field(None, description="Warn below this; null: never.")
+    legal_name: str | None = Field(None, description="As on bills; empty: the name.")
+    address: str | None = Field(None, description="As on bills, with line breaks.")
+    vat_id: str | None = Field(
+        None, description="Of the account's country; staff looks it up before tax is left out."
+    )
     plan: str | None = Field(None, description="Staff only: move to this plan's newest version.")
     billing: Literal["own", "agency_shared"] | None = Field(
         None, description="Staff only: who pays for calls that begin from now on."
@@ -69,6 +74,12 @@ class AccountOut(BaseModel):
     billing_email_bounced_at: dt.datetime | None = Field(
         description="Since when mail there comes back; null once the address is changed."
     )
+    legal_name: str
+    address: str
+    vat_id: str
+    vat_id_checked_at: dt.datetime | None = Field(
+        description="Null: tax is not left out on its strength."
+    )
     billing: str
     parent: UUID | None
     allowed_countries: list[str]
@@ -84,7 +95,10 @@ class AccountsOut(Items[AccountOut]):
 
 class AccountListing(Listing):
     query: str = Field("", max_length=120, description="Part of the name or the billing e-mail.")
-    bounced: bool = Field(False, description="Only those whose billing e-mail comes back.")
+    flag: AccountFlag | None = Field(
+        None,
+        description="Only those that need somebody: billing mail comes back, or a VAT id is new.",
+    )
 
 
 @blueprint.post("/accounts")
@@ -118,7 +132,7 @@ def list_accounts(staff: Principal, query: AccountListing) -> object:
     after = pages.decode_cursor(query.after, pages.uuid_of) if query.after else None
     with runtime.current().units.read() as uow:
         found = accounts.list_accounts(
-            uow, after=after, limit=query.limit, query=query.query, bounced=query.bounced
+            uow, after=after, limit=query.limit, query=query.query, flag=query.flag
         )
     return {
         "items": [account_out(account) for account in found],
@@ -181,6 +195,10 @@ def account_out(account: Account) -> AccountOut:
         plan_version_id=account.plan_version_id,
         billing_email=account.billing_email,
         billing_email_bounced_at=account.billing_email_bounced_at,
+        legal_name=account.legal_name,
+        address=account.address,
+        vat_id=account.vat_id,
+        vat_id_checked_at=account.vat_id_checked_at,
         billing=account.billing,
         parent=account.parent_id,
         allowed_countries=list(account.allowed_countries),

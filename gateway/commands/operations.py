@@ -102,6 +102,24 @@ def adjust(named: str, amount: str, reason: str, key: str | None, as_json: bool)
     )
 
 
+@ops.command(name="confirm-vat-id")
+@click.argument("named", metavar="ACCOUNT")
+@click.option("--evidence", required=True, help="What the register answered; kept in the trail.")
+@json_option
+def confirm_vat_id(named: str, evidence: str, as_json: bool) -> None:
+    """Say that the register has the account's VAT id, under its name."""
+    from gateway.services import accounts
+
+    with open_runtime().units.begin() as uow:
+        account = find_account(uow, named)
+        after = accounts.confirm_vat_id(uow, account.scope, evidence, ACTOR)
+    show(
+        {"vat_id": after.vat_id},
+        as_json,
+        f"{after.vat_id} of {after.name} is confirmed: tax is left out where the law says so.",
+    )
+
+
 @ops.command(name="create-login")
 @click.option("--email", required=True)
 @click.option("--name", required=True)

@@ -30,6 +30,7 @@ from gateway.services import (
     statement,
     tokens,
 )
+from gateway.services.accounts import AccountFlag
 from gateway.services.errors import Conflict, Invalid
 
 ACCOUNTS = 25
@@ -49,26 +50,26 @@ class DiffLine:
 @blueprint.get("/accounts")
 def list_accounts() -> str:
     query = request.args.get("query", "").replace("\0", "")
-    bounced = request.args.get("bounced") == "yes"
+    flag = next((one for one in AccountFlag if one == request.args.get("flag")), None)
     after = request.args.get("after")
     before = pages.decode_cursor(after, pages.uuid_of) if after else None
     with runtime.current().units.read() as uow:
         found = accounts.list_accounts(
-            uow, after=before, limit=ACCOUNTS + 1, query=query, bounced=bounced
+            uow, after=before, limit=ACCOUNTS + 1, query=query, flag=flag
         )
         page = pages.cut(found, ACCOUNTS, lambda account: pages.encode_cursor(account.id))
         days_left = {
             account.id: overview.overview(uow, account.scope, overview.BURN_WINDOW_DAYS).days_left
             for account in page.items
         }
-    kept: dict[str, Any] = {"query": query or None, "bounced": "yes" if bounced else None}
+    kept: dict[str, Any] = {"query": query or None, "flag": flag}
     return render_template(
         "ops/accounts.html",
         section="accounts",
         page=page,
         days_left=days_left,
         query=query,
-        bounced=bounced,
+        flag=flag,
         next_url=url_for("ops.list_accounts", after=page.next, **kept) if page.next else None,
         first_url=url_for("ops.list_accounts", **kept) if after else None,
     )
@@ -104,6 +105,21 @@ def account_page(
             errors=errors or {},
             typed=typed or {},
         )
+
+
+@blueprint.post("/accounts/<uuid:account_id>/vat-id")
+def confirm_vat_id(account_id: UUID) -> Response:
+    """Somebody has found it in the register."""
+    evidence = request.form.get("evidence", "").replace("\0", "")
+    try:
+        with runtime.current().units.begin() as uow:
+            scope = account_of(uow, account_id).scope
+            accounts.confirm_vat_id(uow, scope, evidence, staff().name)
+    except (Conflict, Invalid) as refusal:
+        flash(refusal.words, "error")
+    else:
+        flash(_("The VAT id is confirmed: tax is left out where the law says so."))
+    return redirect(url_for("ops.account", account_id=account_id))
 
 
 @blueprint.get("/accounts/<uuid:account_id>/audit")

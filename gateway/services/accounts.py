@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from zoneinfo import available_timezones
@@ -10,17 +10,20 @@ from zoneinfo import available_timezones
 from phonenumbers import country_code_for_region
 
 from billing.terms import Term
+from billing.vat_ids import InvalidVatId, parse_vat_id
 from gateway.services import audit, card_first, memberships, plans, renewals
-from gateway.services.errors import FieldError, Invalid, NotFound
+from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
 from gateway.services.plans import PlanVersion
 from gateway.store import accounts, ledger
-from gateway.store.accounts import Account
+from gateway.store.accounts import Account, AccountFlag
 from gateway.store.base import Scope, new_id
 from gateway.uow import UnitOfWork
 
 __all__ = [
     "Account",
+    "AccountFlag",
     "NewAccount",
+    "confirm_vat_id",
     "create_account",
     "find_scope",
     "get_account",
@@ -36,7 +39,7 @@ COUNTRY = re.compile(r"[A-Z]{2}")
 EMAIL = re.compile(r"[^\s@<>(),;:\"\\]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 EMAIL_LENGTH_MAX = 254
 BILLED_LENGTH_MAX = {"legal_name": 120, "address": 300, "vat_id": 20}
-VAT_ID = re.compile(r"[A-Z]{2}[A-Z0-9+*.]{2,18}")
+EVIDENCE_LENGTH_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,16 +126,16 @@ def list_accounts(
     after: uuid.UUID | None = None,
     limit: int = 50,
     query: str = "",
-    bounced: bool = False,
+    flag: AccountFlag | None = None,
 ) -> tuple[Account, ...]:
-    """Of all tenants, for staff; newest first; `after` is the id of the last one seen. `bounced`:
-    those alone whose billing e-mail comes back (S2-14)."""
+    """Of all tenants, for staff; newest first; `after` is the id of the last one seen. `flag`:
+    those alone whose billing mail comes back (S2-14), or whose VAT id is to be checked."""
     return accounts.newest(
         uow.connection,
         before=after,
         limit=min(max(limit, 1), LIMIT_MAX),
         name_contains=query.strip(),
-        bounced=bounced,
+        flag=flag,
     )
 
 
@@ -164,6 +167,8 @@ def update_account(
             errors.append(complaint)
         else:
             values[name] = _stored(name, value)
+    if not errors:
+        errors += _check_vat_id(account, values)
     if errors:
         raise Invalid(errors)
     if moves_to is not None:
@@ -188,6 +193,21 @@ def note_bounce(uow: UnitOfWork, scope: Scope, email: str, words: str) -> None:
     if account.billing_email == email:
         accounts.change(uow.connection, scope, {"billing_email_bounced_at": uow.now})
         audit.note(uow, scope, "system", "email.bounced", email, words=words)
+
+
+def confirm_vat_id(uow: UnitOfWork, scope: Scope, evidence: str, actor: str) -> Account:
+    """Somebody of staff has found the id in the register, under this customer's name; `evidence`
+    is what the register answered, such as its consultation number. From now on tax is left out
+    where the law says so; a new id, or another country, has to be looked up again."""
+    account = get_account(uow, scope)
+    if not account.vat_id:
+        raise Conflict("The account has no VAT id: its owner writes it under Billing, Statements.")
+    if not 1 <= len(evidence.strip()) <= EVIDENCE_LENGTH_MAX:
+        words = f"write what the register answered, in at most {EVIDENCE_LENGTH_MAX} characters"
+        raise Invalid.at("/evidence", words)
+    accounts.change(uow.connection, scope, {"vat_id_checked_at": uow.now})
+    audit.note(uow, scope, actor, "vat_id.checked", account.vat_id, evidence=evidence.strip())
+    return get_account(uow, scope)
 
 
 def is_country(code: object) -> bool:
@@ -241,8 +261,6 @@ def _complaint(name: str, value: Any) -> FieldError | None:
             most = BILLED_LENGTH_MAX[name]
             if not isinstance(value, str) or len(value) > most or not _is_printable(value):
                 words = f"write at most {most} characters, or leave it empty"
-            elif name == "vat_id" and value and VAT_ID.fullmatch(value) is None:
-                words = "write the country and the number, such as DE123456789"
         case _:
             words = "this cannot be changed here: leave it out"
     return FieldError(f"/{name}", words) if words else None
@@ -259,12 +277,31 @@ def _is_printable(text: str) -> bool:
     return all(line.isprintable() for line in text.splitlines())
 
 
+def _check_vat_id(account: Account, values: dict[str, Any]) -> Iterator[FieldError]:
+    """The id and the country belong together; where either changes, both are looked at."""
+    country = values.get("country", account.country)
+    vat_id = values.get("vat_id", account.vat_id)
+    if not vat_id or (vat_id, country) == (account.vat_id, account.country):
+        return
+    try:
+        parsed = parse_vat_id(vat_id, country)
+    except InvalidVatId as refusal:
+        if "vat_id" in values:
+            yield FieldError("/vat_id", str(refusal))
+        else:
+            yield FieldError("/country", f"{vat_id} is no VAT id of {country}: change it as well")
+        return
+    if "vat_id" in values:
+        values["vat_id"] = parsed
+
+
 def _follow_ups(account: Account, values: Mapping[str, Any]) -> dict[str, Any]:
-    """A new address has not bounced yet, and a new VAT id is not checked."""
+    """A new address has not bounced yet; a new VAT id, or one in another country, is unchecked."""
     found: dict[str, Any] = {}
     if values.get("billing_email", account.billing_email) != account.billing_email:
         found["billing_email_bounced_at"] = None
-    if "vat_id" in values:
+    billed = values.get("vat_id", account.vat_id), values.get("country", account.country)
+    if billed != (account.vat_id, account.country):
         found["vat_id_checked_at"] = None
     return found
 

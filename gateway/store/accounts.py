@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -89,7 +90,25 @@ class AccountRow(Base):
         Index("ix_account_parent", "tenant_id", "parent_id"),
         Index("ix_account_look", "look_at"),
         Index("ix_account_bounced", "id", postgresql_where="billing_email_bounced_at is not null"),
+        Index(
+            "ix_account_vat_id_unchecked",
+            "id",
+            postgresql_where="vat_id <> '' and vat_id_checked_at is null",
+        ),
     )
+
+
+class AccountFlag(StrEnum):
+    """What staff has to look at."""
+
+    BOUNCED = "bounced"  # its billing mail comes back
+    VAT_ID = "vat_id"  # its VAT id waits to be looked up in the register
+
+
+_FLAGGED = {
+    AccountFlag.BOUNCED: AccountRow.billing_email_bounced_at.is_not(None),
+    AccountFlag.VAT_ID: (AccountRow.vat_id != "") & AccountRow.vat_id_checked_at.is_(None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +140,10 @@ class Account:
     draws_minutes: bool
     held: str | None
     billing_email_bounced_at: dt.datetime | None
+    legal_name: str
+    address: str
+    vat_id: str
+    vat_id_checked_at: dt.datetime | None
 
     @property
     def scope(self) -> Scope:
@@ -204,14 +227,14 @@ def newest(
     before: uuid.UUID | None,
     limit: int,
     name_contains: str,
-    bounced: bool = False,
+    flag: AccountFlag | None = None,
 ) -> tuple[Account, ...]:
-    """Of all tenants: for staff. Newest first, by id; `bounced`: those whose mail comes back."""
+    """Of all tenants: for staff. Newest first, by id; `flag`: those alone that need somebody."""
     found = _accounts().order_by(AccountRow.id.desc()).limit(limit)
     if before is not None:
         found = found.where(AccountRow.id < before)
-    if bounced:
-        found = found.where(AccountRow.billing_email_bounced_at.is_not(None))
+    if flag is not None:
+        found = found.where(_FLAGGED[flag])
     if name_contains:
         found = found.where(
             or_(
@@ -259,6 +282,10 @@ def _accounts() -> Select[*tuple[Any, ...]]:
             row.draws_minutes,
             row.held,
             row.billing_email_bounced_at,
+            row.legal_name,
+            row.address,
+            row.vat_id,
+            row.vat_id_checked_at,
         )
         .join(PlanVersionRow, PlanVersionRow.id == row.plan_version_id)
         .join(PlanRow, PlanRow.id == PlanVersionRow.plan_id)

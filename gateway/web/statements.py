@@ -40,7 +40,6 @@ def change_billing_details() -> AnyResponse | tuple[str, int]:
     """Who the bills are for; statements that are issued already stay as they are."""
     typed = {name: request.form.get(name, "").strip() for name in DETAILS}
     changes = typed | {
-        "vat_id": typed["vat_id"].replace(" ", "").upper(),
         "address": typed["address"].replace("\r\n", "\n"),
     }
     try:

@@ -1,6 +1,7 @@
 """Accounts, tokens and plans over the API."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from apiflask import APIFlask
@@ -194,3 +195,20 @@ def test_the_account_header_opens_no_other_account(
     assert acmes.send("GET", "/balance", headers=header).status_code == 404
     header = {"Ringledger_Account": str(acme.id)}
     assert acmes.send("GET", "/balance", headers=header).status_code == 200
+
+
+def test_s5_19_a_vat_id_is_written_by_its_owner_and_confirmed_by_staff(
+    acme: Account, acmes: Program, olga: Program, olga_for: Any
+) -> None:
+    mine = f"/accounts/{acme.id}"
+    wrong = acmes.patch(mine, {"country": "DE", "vat_id": "DE136695975"})
+    assert wrong.status_code == 422 and wrong.json["errors"][0]["path"] == "/vat_id"
+    right = acmes.patch(mine, {"country": "DE", "vat_id": "DE 136695976", "legal_name": "Acme"})
+    assert (right.json["vat_id"], right.json["vat_id_checked_at"]) == ("DE136695976", None)
+    waiting = olga.get("/accounts", flag="vat_id").json["items"]
+    assert [one["id"] for one in waiting] == [str(acme.id)]
+    evidence = {"evidence": "VIES WAPIAAAAW1"}
+    assert acmes.post("/ops/vat-id-checks", evidence).status_code == 403
+    confirmed = olga_for(acme).post("/ops/vat-id-checks", evidence)
+    assert confirmed.status_code == 201 and confirmed.json["vat_id_checked_at"]
+    assert olga.get("/accounts", flag="vat_id").json["items"] == []

@@ -105,6 +105,11 @@ def test_c6_a_top_up_that_the_plan_refuses_is_a_correction(ringledger: Ringledge
     assert ringledger.json("ops", "adjust", *money)["balance"] == "11.00", "39.00 is its fee"
 
 
+def test_s5_19_a_vat_id_is_confirmed_with_its_evidence(ringledger: Ringledger, acme: Any) -> None:
+    none = ringledger("ops", "confirm-vat-id", "Acme", "--evidence", "VIES")
+    assert none.exit_code == 1 and "has no VAT id" in none.output
+
+
 def test_a_posting_is_explained_and_the_ledger_proven(
     ringledger: Ringledger, settings: Settings, acme: Any
 ) -> None:

@@ -16,11 +16,18 @@ from billing.money import parse_amount
 from billing.recharge import CHARGES_PER_DAY_MAX
 from gateway.sandbox.card_events import signature
 from gateway.sandbox.cards import ASKS_BANK, PAYS, SLOW, CardFaults
-from gateway.services import card_payments, charges, ledger, looks, payment_methods, recharge
+from gateway.services import (
+    accounts,
+    card_payments,
+    charges,
+    ledger,
+    looks,
+    payment_methods,
+    recharge,
+)
 from gateway.services.accounts import get_account
 from gateway.services.errors import Conflict, Invalid
 from gateway.services.till import Till
-from gateway.store import accounts as account_rows
 from gateway.store.base import Scope
 from gateway.store.charges import Charge, ChargeRow
 from gateway.store.ledger import PostingRow
@@ -603,12 +610,10 @@ def test_s5_19_the_receipt_of_a_card_payment_shows_its_vat_and_the_card_pays_it(
     stage: World, country: str, vat_id: str, note: str, total: str
 ) -> None:
     acme = stage.join("Acme", funds=1_000_000, plan=PLAN, country=country)
-    with stage.units.begin() as uow:
-        account_rows.change(
-            uow.connection,
-            acme.scope,
-            {"vat_id": vat_id, "vat_id_checked_at": uow.now if vat_id else None},
-        )
+    if vat_id:
+        with stage.units.begin() as uow:
+            accounts.update_account(uow, acme.scope, {"vat_id": vat_id}, "ann")
+            accounts.confirm_vat_id(uow, acme.scope, "VIES WAPIAAAA", "olga")
     card(stage, acme.scope)
     charge = pays(stage, acme.scope, "20.00")
     spend(stage, acme.scope, "3.00")  # before the mail leaves

@@ -131,6 +131,24 @@ def test_c6_a_top_up_that_the_plan_refuses_is_not_offered_and_a_correction_is(
     assert _balance(world, world.bolt) == 5_000_000
 
 
+def test_s5_19_a_vat_id_is_looked_up_and_confirmed_with_its_evidence(
+    world: World, olga: Browser
+) -> None:
+    with world.units.begin() as uow:
+        changes = {"country": "DE", "vat_id": "DE136695976"}
+        accounts.update_account(uow, world.bolt.scope, changes, "bolt")
+    listed = olga.page("/ops/accounts?flag=vat_id")
+    assert ">Bolt<" in listed and ">Acme<" not in listed
+    path = f"/ops/accounts/{world.bolt.id}"
+    assert "VAT id to look up" in olga.page(path)
+    _send(olga, f"{path}/vat-id", {"evidence": " "})
+    assert "what the register answered" in olga.page(path)
+    assert _send(olga, f"{path}/vat-id", {"evidence": "VIES WAPI1"}).location == path
+    page = olga.page(path)
+    assert "DE136695976, looked up" in page and "VAT id to look up" not in page
+    assert ">Bolt<" not in olga.page("/ops/accounts?flag=vat_id")
+
+
 @pytest.mark.parametrize("deed", ["top-up", "adjustment"])
 @pytest.mark.parametrize("amount", ["", "0", "abc", "1,000", "0.0000001", "9" * 20, "\0"])
 def test_an_amount_that_is_none_is_refused_at_its_field(
