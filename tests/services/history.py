@@ -14,7 +14,7 @@ from gateway.services.accounts import Account
 from gateway.store import numbers
 from gateway.store.base import new_id
 from gateway.store.calls import CallRow
-from gateway.store.legs import LegRow
+from gateway.store.legs import DueLegRow, LegRow
 from gateway.store.receipts import ReceiptRow
 from gateway.store.recordings import RecordingRow
 from gateway.uow import UnitsOfWork
@@ -203,6 +203,15 @@ class History:
                 end_receipt_id=receipt_id if ended else None,
             )
         )
+        if ended:
+            uow.connection.execute(
+                insert(DueLegRow).values(
+                    tenant_id=self.scope.tenant_id,
+                    account_id=self.scope.account_id,
+                    ended_at=end,
+                    leg_sid=leg_sid,
+                )
+            )
 
     def _receipt(
         self, uow: Any, call_sid: str, leg_sid: str, kind: str, at: dt.datetime, **params: Any
