@@ -49,6 +49,13 @@ MAILS: dict[str, dict[str, Any]] = {
         "closing": "5.00",
         "id": "s",
     },
+    "debit_returned": {
+        "amount": "9.00",
+        "currency": "EUR",
+        "iban": "DE89 3704",
+        "label": "ABC-1",
+        "words": "The account is closed.",
+    },
     "alert": ALERT,
     "arrears": ARREARS,
 }
