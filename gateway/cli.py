@@ -12,6 +12,7 @@ import click
 from gateway.commands.accounts import account
 from gateway.commands.corrections import re_rate, reconcile, reverse
 from gateway.commands.database import db, up
+from gateway.commands.debits import debits
 from gateway.commands.ledger import explain, ledger, settle
 from gateway.commands.numbers import numbers
 from gateway.commands.operations import ops
@@ -79,6 +80,7 @@ for command in (
     settle,
     explain,
     transfers,
+    debits,
     what_if,
 ):
     main.add_command(command)
