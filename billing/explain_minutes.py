@@ -96,6 +96,7 @@ def explain_surcharge(
     *,
     plan_version: int,
     receipts: Sequence[ReceiptRef] = (),
+    forgiven_micros: int = 0,
 ) -> Explanation:
     """Why a dear destination costs something on top; `rated` is of `rate_surcharge`."""
     assert rated.rate is not None, "a surcharge has a rate"
@@ -106,5 +107,19 @@ def explain_surcharge(
         *receipt_words(receipts),
     ]
     formula = charge_formula(rated, plan.tariff)
-    step = Step("Charge in millionths", formula, rated.charge_micros)
-    return Explanation(", ".join(words), (step,), rated.charge_micros)
+    steps = [Step("Charge in millionths", formula, rated.charge_micros)]
+    charged = rated.charge_micros - forgiven_micros
+    if forgiven_micros:
+        past = money_words(forgiven_micros, plan.currency)
+        words.append(f"{past} past zero is free under the plan")
+        formula = f"{rated.charge_micros} - {forgiven_micros}"
+        steps.append(Step("Less what lies past zero", formula, charged))
+    return Explanation(", ".join(words), tuple(steps), charged)
+
+
+def with_surcharge(leg: Explanation, surcharge: Explanation) -> Explanation:
+    """A whole leg: what it cost, and what its destination cost on top."""
+    both = leg.amount_micros + surcharge.amount_micros
+    step = Step("Both together", f"{leg.amount_micros} + {surcharge.amount_micros}", both)
+    words = f"{leg.words}; {surcharge.words}"
+    return Explanation(words, (*leg.steps, *surcharge.steps, step), both)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from billing.postings import AccountKind, Posting, PostingKind, wallet
+from billing.postings import AccountKind, Posting, PostingKind, surcharge_key, wallet
 from billing.rating import RatedLeg
 from billing.subscriptions import Subscription, access_key
 
@@ -71,6 +71,7 @@ def plan_change_posting(
 def surcharge_posting(
     rated: RatedLeg,
     *,
+    amount: int,
     unit: str,
     at: datetime,
     account_id: UUID,
@@ -79,20 +80,21 @@ def surcharge_posting(
     leg_sid: str,
     plan_version_id: UUID,
     receipt_id: UUID | None,
+    part: int = 0,
 ) -> Posting:
-    """The surcharge of a leg, beside its usage line."""
+    """The surcharge of a leg, on top of its usage; `amount` is less what an overrun forgives."""
     assert rated.rate is not None, "a surcharge has a rate"
     return Posting(
-        key=f"surcharge:{leg_sid}:0",
+        key=surcharge_key(leg_sid, part),
         kind=PostingKind.SURCHARGE,
         debit=wallet(account_id),
         credit=AccountKind.REVENUE,
-        amount=rated.charge_micros,
+        amount=amount,
         at=at,
         account_id=account_id,
         unit=unit,
         description=f"Surcharge {rated.rate.label}",
-        balance_after=balance_before - rated.charge_micros,
+        balance_after=balance_before - amount,
         call_sid=call_sid,
         leg_sid=leg_sid,
         plan_version_id=plan_version_id,

@@ -5,14 +5,14 @@ and nobody has posted yet. Free seconds and free calls stay free: a call that co
 is not refused for want of money that it does not need.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from billing.money import format_amount
-from billing.rating import affordable_seconds
+from billing.rating import TalkRates, affordable_seconds
 from billing.tariffs import Plan
 
+NOTHING_RUNS = TalkRates()
 TIME_LIMIT_SECONDS_MIN = 1
 """A Dial needs a positive limit; anything longer would overrun what a cut call may cost."""
 
@@ -111,23 +111,22 @@ def _covers_start(left_micros: int, plan: Plan, first_block_micros: int) -> Allo
 def dial_time_limit(
     plan: Plan,
     balance_micros: int,
-    rates_per_minute: Sequence[int],
+    rates: TalkRates,
     *,
-    live_rates_per_minute: Sequence[int] = (),
+    live_rates: TalkRates = NOTHING_RUNS,
     accrued_micros: int = 0,
 ) -> int:
     """Seconds after which the carrier ends the Dial by itself.
 
-    `rates_per_minute` are this call's charged legs; the legs of other live calls drain the
-    same money at the same time and shorten it. The watchdog (`must_end_live_calls`) covers
-    what starts later.
+    `rates` are those of this call; the legs of other live calls drain the same money at the
+    same time and shorten it. The watchdog (`must_end_live_calls`) covers what starts later.
     """
     ceiling_seconds = plan.in_call.hard_ceiling_seconds
     if plan.in_call.policy == "let_finish":
         return ceiling_seconds
     seconds = affordable_seconds(
         balance_micros - accrued_micros + plan.credit_limit_micros,
-        (*rates_per_minute, *live_rates_per_minute),
+        rates + live_rates,
         plan.tariff,
         ceiling_seconds=ceiling_seconds,
     )

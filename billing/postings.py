@@ -120,6 +120,10 @@ def usage_key(leg_sid: str, part: int = 0) -> str:
     return f"usage:{leg_sid}:{part}"
 
 
+def surcharge_key(leg_sid: str, part: int = 0) -> str:
+    return f"surcharge:{leg_sid}:{part}"
+
+
 def cost_key(leg_sid: str) -> str:
     return f"cost:{leg_sid}:0"
 
@@ -135,7 +139,8 @@ PRICINGS_MAX = 8
 
 def charge_keys(leg_sid: str) -> tuple[str, ...]:
     """The keys under which a leg may have been charged, and its charges undone."""
-    charges = [usage_key(leg_sid, part) for part in range(PRICINGS_MAX)]
+    parts = range(PRICINGS_MAX)
+    charges = [key(leg_sid, part) for key in (usage_key, surcharge_key) for part in parts]
     return (*charges, *map(reversal_key, charges))
 
 

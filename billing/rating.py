@@ -1,6 +1,6 @@
 """From billable seconds to money: the one place where a charge is rounded."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from billing.metering import LegUsage, billable_seconds
@@ -22,6 +22,22 @@ class RatedLeg(NamedTuple):
     connect_fee_micros: int
     charge_micros: int
     unrated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TalkRates:
+    """Micros a minute of what is charged at the same time: `legs` has one entry for each charged
+    leg, `surcharges` one for each dear destination, on which no connect fee stands (S2-18)."""
+
+    legs: tuple[int, ...] = ()
+    surcharges: tuple[int, ...] = ()
+
+    def __add__(self, other: "TalkRates") -> "TalkRates":
+        return TalkRates(self.legs + other.legs, self.surcharges + other.surcharges)
+
+    @property
+    def per_minute_micros(self) -> int:
+        return sum(self.legs) + sum(self.surcharges)
 
 
 def billed_seconds(seconds: int, tariff: Tariff) -> int:
@@ -47,6 +63,11 @@ def charge_micros(per_minute_micros: int, billed: int, tariff: Tariff) -> int:
         return 0
     exact = per_minute_micros * billed + tariff.connect_fee_micros * 60
     return tariff.rounding.apply(exact, 60)
+
+
+def surcharge_micros(per_minute_micros: int, billed: int, tariff: Tariff) -> int:
+    """What a dear destination costs on top, rounded as the leg's charge is."""
+    return tariff.rounding.apply(per_minute_micros * billed, 60)
 
 
 def find_rate(usage: LegUsage, tariff: Tariff) -> Rate | None:
@@ -78,34 +99,32 @@ def carrier_cost(usage: LegUsage, carrier_tariff: Tariff) -> RatedLeg:
     return rate_leg(usage, carrier_tariff)
 
 
-def cost_of_talk(seconds: int, rates_per_minute: Sequence[int], tariff: Tariff) -> int:
+def cost_of_talk(seconds: int, rates: TalkRates, tariff: Tariff) -> int:
     """Micros of legs that all talk for so long, each rounded as its own leg."""
     billed = billed_seconds(seconds, tariff)
-    return sum(charge_micros(rate, billed, tariff) for rate in rates_per_minute)
+    legs = sum(charge_micros(rate, billed, tariff) for rate in rates.legs)
+    return legs + sum(surcharge_micros(rate, billed, tariff) for rate in rates.surcharges)
 
 
-def first_block_cost(rates_per_minute: Sequence[int], tariff: Tariff) -> int:
+def first_block_cost(rates: TalkRates, tariff: Tariff) -> int:
     """Micros that the first charged second costs: connect fees and initial blocks."""
-    return cost_of_talk(tariff.free_until_seconds + 1, rates_per_minute, tariff)
+    return cost_of_talk(tariff.free_until_seconds + 1, rates, tariff)
 
 
 def affordable_seconds(
     balance_micros: int,
-    rates_per_minute: Sequence[int],
+    rates: TalkRates,
     tariff: Tariff,
     *,
     ceiling_seconds: int = HARD_CEILING_SECONDS,
 ) -> int:
-    """The longest talk, up to the ceiling, whose charge the balance covers.
-
-    `rates_per_minute` has one entry for each leg that runs at the same time.
-    """
+    """The longest talk, up to the ceiling, whose charge the balance covers."""
     if balance_micros < 0:
         return 0
     covered, too_long = 0, ceiling_seconds + 1
     while too_long - covered > 1:
         middle = (covered + too_long) // 2
-        if cost_of_talk(middle, rates_per_minute, tariff) <= balance_micros:
+        if cost_of_talk(middle, rates, tariff) <= balance_micros:
             covered = middle
         else:
             too_long = middle

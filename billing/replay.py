@@ -11,6 +11,7 @@ from billing.lifecycle import price_overrun
 from billing.metering import LegUsage
 from billing.packages import Bucket, Draw, Drawn, LegMoment, draw, price_rest
 from billing.rating import RatedLeg, rate_leg
+from billing.surcharges import rate_surcharge
 from billing.tariffs import Plan
 
 
@@ -18,13 +19,20 @@ from billing.tariffs import Plan
 class Billed:
     """A leg as a plan bills it: `rated` before minutes and overrun, `charge_micros` after them.
 
-    `paid` is the part that money is due for, as the line of the ledger shows it.
+    `paid` is the part that money is due for, as the line of the ledger shows it; a surcharge is
+    a line of its own, and `charge_micros` is both together.
     """
 
     rated: RatedLeg
     paid: RatedLeg
     draws: tuple[Draw, ...]
-    charge_micros: int
+    usage_micros: int
+    surcharge: RatedLeg | None = None
+    surcharge_micros: int = 0
+
+    @property
+    def charge_micros(self) -> int:
+        return self.usage_micros + self.surcharge_micros
 
     @property
     def drawn_seconds(self) -> int:
@@ -39,7 +47,7 @@ def bill_leg(
     buckets: Sequence[Bucket] = (),
     moment: LegMoment | None = None,
 ) -> Billed:
-    """Rate, draw, price the rest, and let go of what lies past zero, in this order.
+    """Rate, draw, price the rest, add the surcharge, and let go of what lies past zero.
 
     `moment` is needed where there are buckets to draw.
     """
@@ -47,7 +55,7 @@ def bill_leg(
     drawn = Drawn((), rated.billed_seconds)
     if buckets and moment is not None and rated.billed_seconds:
         drawn = draw(rated.billed_seconds, usage, buckets, moment)
-    return _billed(rated, drawn, plan, balance_micros)
+    return _billed(usage, rated, drawn, plan, balance_micros)
 
 
 def bill_again(usage: LegUsage, plan: Plan, *, balance_micros: int, met_seconds: int) -> Billed:
@@ -55,10 +63,12 @@ def bill_again(usage: LegUsage, plan: Plan, *, balance_micros: int, met_seconds:
     anew. `met_seconds` are those that no money was due for."""
     rated = rate_leg(usage, plan.tariff)
     rest = max(0, rated.billed_seconds - met_seconds)
-    return _billed(rated, Drawn((), rest), plan, balance_micros)
+    return _billed(usage, rated, Drawn((), rest), plan, balance_micros)
 
 
-def _billed(rated: RatedLeg, drawn: Drawn, plan: Plan, balance_micros: int) -> Billed:
+def _billed(
+    usage: LegUsage, rated: RatedLeg, drawn: Drawn, plan: Plan, balance_micros: int
+) -> Billed:
     paid = rated
     seconds = drawn.paid_seconds(plan.in_call.overrun_price)
     if seconds != rated.billed_seconds:
@@ -68,4 +78,9 @@ def _billed(rated: RatedLeg, drawn: Drawn, plan: Plan, balance_micros: int) -> B
             unrated=rated.unrated and seconds > 0,
         )
     charged = price_overrun(plan, paid.charge_micros, balance_micros).charged_micros
-    return Billed(rated, paid, drawn.draws, charged)
+    surcharge = rate_surcharge(usage, plan.tariff)
+    if surcharge is None:
+        return Billed(rated, paid, drawn.draws, charged)
+    left_micros = balance_micros - charged
+    on_top = price_overrun(plan, surcharge.charge_micros, left_micros).charged_micros
+    return Billed(rated, paid, drawn.draws, charged, surcharge, on_top)

@@ -231,12 +231,14 @@ class LegLine:
     billed_seconds: int
     package_seconds: int
     rate_micros: int | None
-    charge_micros: int
+    surcharge_micros: int
+    charge_micros: int  # the surcharge included
 
 
 LEG_COLUMNS: Sequence[str] = (
     *("started_at", "call_sid", "leg_sid", "number", "far_end", "leg", "talk_seconds"),
-    *("billed_seconds", "package_seconds", "rate_per_minute", "charge", "currency"),
+    *("billed_seconds", "package_seconds", "rate_per_minute"),
+    *("surcharge", "charge", "currency"),
 )
 
 
@@ -258,6 +260,7 @@ def leg_cells(leg: LegLine, currency: str) -> tuple[str, ...]:
         str(leg.billed_seconds),
         str(leg.package_seconds),
         "" if leg.rate_micros is None else format_rate(leg.rate_micros),
+        format_amount(leg.surcharge_micros),
         format_amount(leg.charge_micros),
         currency,
     )

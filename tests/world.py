@@ -277,6 +277,11 @@ class World:
         assert answer.status_code == 200, answer.text
         return answer.text
 
+    def repeat_webhooks(self) -> None:
+        """The carrier sends all that it sent so far once more."""
+        for request in list(self.poster.seen):
+            self.poster(request)
+
     def settle(self) -> int:
         return settlement.drain(self.units).legs
 

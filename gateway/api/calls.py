@@ -81,6 +81,9 @@ class LegOut(BaseModel):
     talk_seconds: int
     billed_seconds: int | None
     charge: Money | None
+    surcharge: Money | None = Field(
+        description="Of the charge, what a dear destination cost on top; null where it is none."
+    )
     rate_per_minute: Money | None
     rate: str | None = Field(description="The name of the price that was applied.")
 
@@ -274,6 +277,7 @@ def _leg_out(leg: LegLine) -> LegOut:
         talk_seconds=leg.talk_seconds,
         billed_seconds=leg.billed_seconds,
         charge=money_or_none(leg.charge_micros),
+        surcharge=money_or_none(leg.surcharge_micros),
         rate_per_minute=rate_or_none(leg.rate_micros),
         rate=leg.rate_label,
     )

@@ -11,13 +11,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 from gateway import runtime
 from gateway.api.access import Access, for_account
 from gateway.api.fields import Items, Line, Listing
-from gateway.api.previews import PreviewOut, preview_out
+from gateway.api.previews import PreviewOut, dear_words, preview_out
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
 from gateway.services import forwarding, pages
 from gateway.services.errors import NotFound
 from gateway.services.forwarding import ForwardingVersion
 from gateway.services.preview import Answer, Scenario
+from gateway.uow import UnitOfWork
 from routing.describe import describe
 from routing.plans import load_plan
 
@@ -42,6 +43,7 @@ class ForwardingOut(VersionOut):
     model_config = ConfigDict(extra="allow")
 
     pattern: str
+    warnings: list[str] = Field(description="Phones of the plan that cost a surcharge.")
 
 
 class PlanVersionOut(VersionOut):
@@ -78,9 +80,9 @@ def get_forwarding(access: Access, number_id: UUID) -> ForwardingOut:
     """The routing plan in force"""
     with runtime.current().units.read() as uow:
         version = forwarding.current(uow, access.scope, number_id)
-    if version is None:
-        raise NotFound("routing plan of number", number_id)
-    return _forwarding_out(version)
+        if version is None:
+            raise NotFound("routing plan of number", number_id)
+        return _forwarding_out(uow, access, version)
 
 
 @blueprint.put("/numbers/<uuid:number_id>/forwarding")
@@ -95,9 +97,8 @@ def publish_forwarding(access: Access, number_id: UUID, body: RoutingPlan) -> Fo
     """
     plan, note = _sent(body.root)
     with runtime.current().units.begin() as uow:
-        return _forwarding_out(
-            forwarding.publish(uow, access.scope, number_id, plan, access.actor, note)
-        )
+        version = forwarding.publish(uow, access.scope, number_id, plan, access.actor, note)
+        return _forwarding_out(uow, access, version)
 
 
 @blueprint.get("/numbers/<uuid:number_id>/forwarding/versions")
@@ -124,9 +125,8 @@ def restore_version(access: Access, number_id: UUID, version: int) -> Forwarding
     It is checked as of today: a destination may have lost its rate meanwhile.
     """
     with runtime.current().units.begin() as uow:
-        return _forwarding_out(
-            forwarding.restore(uow, access.scope, number_id, version, access.actor)
-        )
+        restored = forwarding.restore(uow, access.scope, number_id, version, access.actor)
+        return _forwarding_out(uow, access, restored)
 
 
 @blueprint.post("/numbers/<uuid:number_id>/forwarding/preview")
@@ -158,7 +158,7 @@ def preview_forwarding(access: Access, number_id: UUID, body: ScenarioIn) -> Pre
 
 def _sent(body: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """The plan and its note; what we answered beside the plan may come back with it."""
-    ours = VersionOut.model_fields.keys()
+    ours = {*VersionOut.model_fields, "warnings"}
     note = body.get("note", "")
     plan = {name: value for name, value in body.items() if name not in ours}
     return plan, note if isinstance(note, str) else ""
@@ -175,8 +175,10 @@ def _fields(version: ForwardingVersion) -> dict[str, Any]:
     }
 
 
-def _forwarding_out(version: ForwardingVersion) -> ForwardingOut:
-    return ForwardingOut(**{**version.document, **_fields(version)})
+def _forwarding_out(uow: UnitOfWork, access: Access, version: ForwardingVersion) -> ForwardingOut:
+    dear = forwarding.dear_targets(uow, access.scope, version.document)
+    warnings = [dear_words(target, access.currency) for target in dear]
+    return ForwardingOut(**{**version.document, **_fields(version), "warnings": warnings})
 
 
 def _version_out(version: ForwardingVersion) -> PlanVersionOut:

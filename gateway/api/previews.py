@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
+from billing.money import format_rate
 from gateway.api.fields import Currency, Money, money, money_or_none, rate_or_none
-from gateway.services.preview import Preview, PreviewLeg
+from gateway.services.preview import DearTarget, Preview, PreviewLeg
 
 
 class TraceOut(BaseModel):
@@ -28,6 +29,7 @@ class PreviewLegOut(BaseModel):
     talk_seconds: int
     billed_seconds: int
     rate_per_minute: Money | None
+    surcharge: Money | None = Field(description="Of the charge, for a dear destination.")
     charge: Money
     carrier_cost: Money | None
 
@@ -46,6 +48,7 @@ class PreviewOut(BaseModel):
     cheapest: Money
     dearest: Money
     currency: Currency
+    warnings: list[str] = Field(description="Phones of the plan that cost a surcharge.")
 
 
 def preview_out(played: Preview) -> PreviewOut:
@@ -68,6 +71,15 @@ def preview_out(played: Preview) -> PreviewOut:
         cheapest=money(played.cheapest_micros),
         dearest=money(played.dearest_micros),
         currency=played.currency,
+        warnings=[dear_words(dear, played.currency) for dear in played.dear_targets],
+    )
+
+
+def dear_words(dear: DearTarget, currency: str) -> str:
+    rate = format_rate(dear.surcharge.per_minute_micros)
+    return (
+        f"{dear.address} costs {rate} {currency} a minute on top of the call: "
+        f"{dear.surcharge.label}."
     )
 
 
@@ -82,6 +94,7 @@ def _leg_out(leg: PreviewLeg) -> PreviewLegOut:
         talk_seconds=leg.talk_seconds,
         billed_seconds=leg.rated.billed_seconds,
         rate_per_minute=None if rate is None else rate_or_none(rate.per_minute_micros),
+        surcharge=money(leg.surcharge_micros) if leg.surcharge else None,
         charge=money(leg.charge_micros),
         carrier_cost=money_or_none(leg.cost_micros),
     )

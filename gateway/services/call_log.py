@@ -88,6 +88,7 @@ class LegLine:
     rate_micros: int | None
     rate_label: str | None
     charge_micros: int | None
+    surcharge_micros: int | None  # of it, what a dear destination cost on top
     cost_micros: int | None
 
     @property

@@ -18,7 +18,7 @@ from billing import lifecycle
 from billing.lifecycle import AccountStatus
 from billing.metering import TERMINAL, LegStatus, status_rank
 from billing.pools import may_start_on_pool
-from billing.rating import first_block_cost
+from billing.rating import TalkRates, first_block_cost
 from billing.tariffs import Plan
 from gateway.services import exposure, plans, pools
 from gateway.services.exposure import Exposure
@@ -415,22 +415,13 @@ def _time_limit(
         plan,
         call.balance_micros,
         _rates(call, plan, published),
-        live_rates_per_minute=spent.rates_per_minute,
+        live_rates=spent.rates,
         accrued_micros=spent.accrued_micros,
     )
 
 
-def _rates(call: Arrival | KnownCall, plan: Plan, published: Published) -> tuple[int, ...]:
-    """Micros a minute of the two legs: the caller's, and the dearest that the plan may dial."""
-    caller = exposure.per_minute(exposure.inbound(call.number_country, call.number_type, 0), plan)
-    dearest = max(
-        (
-            exposure.per_minute(exposure.outbound(target.type, target.address, 0), plan)
-            for target in published.targets
-        ),
-        default=0,
-    )
-    return tuple(rate for rate in (caller, dearest) if rate)
+def _rates(call: Arrival | KnownCall, plan: Plan, published: Published) -> TalkRates:
+    return exposure.of_call(call.number_country, call.number_type, published.targets, plan.tariff)
 
 
 def _exposure(uow: UnitOfWork, scope: Scope, live_calls: int, plan: Plan) -> Exposure:

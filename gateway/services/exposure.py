@@ -7,45 +7,63 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from billing.metering import LegStatus, LegUsage
-from billing.rates import LegKind, TargetKind
-from billing.rating import find_rate, rate_leg
+from billing.rates import LegKind, Rate, TargetKind, Tariff
+from billing.rating import TalkRates, find_rate, rate_leg
+from billing.surcharges import find_surcharge, rate_surcharge
 from billing.tariffs import Plan
 from gateway.store.call_events import LiveLeg
+from routing.acts import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
     accrued_micros: int
-    rates_per_minute: tuple[int, ...]  # one entry per charged leg that runs
+    rates: TalkRates
     billed_seconds: int = 0  # of the legs that run, as if they ended now
 
 
-NONE = Exposure(0, ())
+NONE = Exposure(0, TalkRates())
 
 
 def of_live_legs(legs: Iterable[LiveLeg], plan: Plan, *, now: dt.datetime) -> Exposure:
     """Each talking target stands for two legs: itself and the caller's, answered together
     (answerOnBridge). Rated as if they ended now."""
-    accrued, billed, rates = 0, 0, []
+    accrued, billed, rates = 0, 0, TalkRates()
     for leg in legs:
         seconds = max(0, int((now - leg.answered_at).total_seconds()))
         for usage in (
             inbound(leg.number_country, leg.number_type, seconds),
             outbound(leg.target_kind, leg.to_address, seconds),
         ):
-            rated = rate_leg(usage, plan.tariff)
-            accrued += rated.charge_micros
+            rated, surcharge = rate_leg(usage, plan.tariff), rate_surcharge(usage, plan.tariff)
+            accrued += rated.charge_micros + (surcharge.charge_micros if surcharge else 0)
             billed += rated.billed_seconds
-            rates.append(per_minute(usage, plan))
-    return Exposure(accrued, tuple(rate for rate in rates if rate), billed)
+            rates += _talk_rates(usage, plan.tariff)
+    return Exposure(accrued, rates, billed)
 
 
-def per_minute(usage: LegUsage, plan: Plan) -> int:
-    """Micros a minute that the plan takes for such a leg; 0 for one that it does not charge."""
-    if not plan.tariff.billable_legs.includes(usage.kind):
-        return 0
-    rate = find_rate(usage, plan.tariff)
-    return rate.per_minute_micros if rate else 0
+def of_call(
+    number_country: str, number_type: str, targets: Iterable[Target], tariff: Tariff
+) -> TalkRates:
+    """What a minute of a call costs: the caller's leg, and the dearest that its plan may dial."""
+    caller = _talk_rates(inbound(number_country, number_type, 0), tariff)
+    dearest = max(
+        (_talk_rates(outbound(target.type, target.address, 0), tariff) for target in targets),
+        key=lambda rates: rates.per_minute_micros,
+        default=TalkRates(),
+    )
+    return caller + dearest
+
+
+def _talk_rates(usage: LegUsage, tariff: Tariff) -> TalkRates:
+    """Nothing for a leg that the plan does not charge; its surcharge is due all the same."""
+    rate = find_rate(usage, tariff) if tariff.billable_legs.includes(usage.kind) else None
+    surcharge = find_surcharge(usage, tariff)
+    return TalkRates(_charged(rate), _charged(surcharge))
+
+
+def _charged(rate: Rate | None) -> tuple[int, ...]:
+    return (rate.per_minute_micros,) if rate is not None and rate.per_minute_micros else ()
 
 
 def inbound(country: str, number_type: str, seconds: int) -> LegUsage:

@@ -9,7 +9,7 @@ from gateway.links import PublicLinks
 from gateway.services import accounts, audit, plans, preview
 from gateway.services.accounts import Account
 from gateway.services.errors import FieldError, Invalid, NotFound
-from gateway.services.preview import Line, Preview, Scenario, Terms
+from gateway.services.preview import DearTarget, Line, Preview, Scenario, Terms
 from gateway.store import forwarding, numbers
 from gateway.store.base import Scope
 from gateway.store.forwarding import ForwardingVersion
@@ -19,12 +19,14 @@ from routing.numbering import InvalidNumber, parse_e164
 from routing.plans import PlanContext, PlanInvalid, Step, load_plan, parse_plan, plan_targets
 
 __all__ = [
+    "DearTarget",
     "ForwardingVersion",
     "Preview",
     "Scenario",
     "check",
     "current",
     "current_of",
+    "dear_targets",
     "get_version",
     "publish",
     "restore",
@@ -165,6 +167,13 @@ def what_would_happen(
         number_status=number.status,
     )
     return preview.play(step, line, terms, scenario)
+
+
+def dear_targets(uow: UnitOfWork, scope: Scope, document: object) -> tuple[DearTarget, ...]:
+    """What a published document forwards to at a surcharge of the account's plan."""
+    account = accounts.get_account(uow, scope)
+    tariff = plans.plan_version(uow.connection, account.plan_version_id).plan.tariff
+    return preview.dear_targets(load_plan(document), tariff)
 
 
 def _number(uow: UnitOfWork, scope: Scope, did_id: uuid.UUID) -> Number:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from billing import lifecycle
 from billing.lifecycle import AccountStatus
 from billing.metering import LegStatus, LegUsage
-from billing.rates import Tariff
-from billing.rating import RatedLeg, carrier_cost, first_block_cost, rate_leg
+from billing.rates import Rate, Tariff
+from billing.rating import RatedLeg, TalkRates, carrier_cost, first_block_cost, rate_leg
+from billing.surcharges import find_surcharge, rate_surcharge
 from billing.tariffs import Plan
 from gateway.links import CallLinks
 from gateway.services import exposure
@@ -95,11 +96,25 @@ class PreviewLeg:
     ring_seconds: int
     talk_seconds: int
     rated: RatedLeg
+    surcharge: RatedLeg | None
     cost_micros: int | None
 
     @property
+    def surcharge_micros(self) -> int:
+        return self.surcharge.charge_micros if self.surcharge else 0
+
+    @property
     def charge_micros(self) -> int:
-        return self.rated.charge_micros
+        """Both lines of the leg."""
+        return self.rated.charge_micros + self.surcharge_micros
+
+
+@dataclass(frozen=True, slots=True)
+class DearTarget:
+    """A phone that costs more than the leg to it: said before anybody forwards there (S2-18)."""
+
+    address: str
+    surcharge: Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,7 @@ class Preview:
     cost_micros: int | None
     cheapest_micros: int
     dearest_micros: int
+    dear_targets: tuple[DearTarget, ...] = ()
 
     @property
     def margin_micros(self) -> int | None:
@@ -142,7 +158,18 @@ def play(step: Step, line: Line, terms: Terms, scenario: Scenario) -> Preview:
         cost_micros=None if terms.carrier is None else sum(cost or 0 for cost in costs),
         cheapest_micros=min(totals),
         dearest_micros=max(totals),
+        dear_targets=dear_targets(step, terms.plan.tariff),
     )
+
+
+def dear_targets(step: Step, tariff: Tariff) -> tuple[DearTarget, ...]:
+    """Each phone of a plan once, in the order of the plan."""
+    targets = dict.fromkeys((target.type, target.address) for _, target in plan_targets(step))
+    found = (
+        (address, find_surcharge(exposure.outbound(kind, address, 0), tariff))
+        for kind, address in targets
+    )
+    return tuple(DearTarget(address, rate) for address, rate in found if rate is not None)
 
 
 def _totals_by_answer(step: Step, line: Line, terms: Terms, scenario: Scenario) -> Iterator[int]:
@@ -171,17 +198,10 @@ def _refusal(step: Step, line: Line, terms: Terms) -> str | None:
     return verdict.words if isinstance(verdict, lifecycle.Refused) else None
 
 
-def _rates(step: Step, line: Line, plan: Plan) -> tuple[int, ...]:
-    """As for a real call: the caller's leg, and the dearest that the plan may dial."""
-    caller = exposure.per_minute(exposure.inbound(line.country, line.number_type, 0), plan)
-    dearest = max(
-        (
-            exposure.per_minute(exposure.outbound(target.type, target.address, 0), plan)
-            for _, target in plan_targets(step)
-        ),
-        default=0,
-    )
-    return tuple(rate for rate in (caller, dearest) if rate)
+def _rates(step: Step, line: Line, plan: Plan) -> TalkRates:
+    """As for a real call."""
+    targets = (target for _, target in plan_targets(step))
+    return exposure.of_call(line.country, line.number_type, targets, plan.tariff)
 
 
 @dataclass(slots=True)
@@ -268,6 +288,7 @@ class _Call:
             ring_seconds=usage.ring_seconds,
             talk_seconds=usage.talk_seconds,
             rated=rate_leg(usage, self.terms.plan.tariff),
+            surcharge=rate_surcharge(usage, self.terms.plan.tariff),
             cost_micros=None if carrier is None else carrier_cost(usage, carrier).charge_micros,
         )
 

@@ -9,11 +9,12 @@ finds nothing to do, because it compares with what stands.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
+from billing.fees import surcharge_posting
 from billing.memberships import BillingChange, shares_billing_at
 from billing.metering import bucket_day
 from billing.money import format_amount
@@ -25,6 +26,7 @@ from billing.postings import (
     reversal_key,
     usage_posting,
 )
+from billing.rating import RatedLeg
 from billing.replay import Billed, bill_again
 from billing.tariffs import Plan
 from gateway.services import accounts, audit, ledger, reversals
@@ -61,17 +63,42 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
+class PartChange:
+    """What one line of a leg took, and what it takes rightly."""
+
+    charged_micros: int
+    micros: int
+
+    @property
+    def differs(self) -> bool:
+        return self.micros != self.charged_micros
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """A leg that would be priced anew."""
+    """A leg that would be priced anew: its time, its surcharge, or both."""
 
     leg: SettledLeg
     billed: Billed
-    charge_micros: int
+    usage: PartChange
+    surcharge: PartChange
+
+    @property
+    def charge_micros(self) -> int:
+        return self.usage.micros + self.surcharge.micros
 
     @property
     def difference_micros(self) -> int:
         """Positive where the customer pays more."""
         return self.charge_micros - self.leg.charge_micros
+
+    @property
+    def given_back_micros(self) -> int:
+        return sum(part.charged_micros for part in (self.usage, self.surcharge) if part.differs)
+
+    @property
+    def taken_micros(self) -> int:
+        return sum(part.micros for part in (self.usage, self.surcharge) if part.differs)
 
 
 @dataclass(slots=True)
@@ -142,8 +169,8 @@ def preview(uow: UnitOfWork, scope: Scope, mistake: Mistake) -> Preview:
                 seen.undone_by_hand += standing[leg.leg_sid].undone
                 continue
             seen.changing += 1
-            seen.given_back_micros += leg.charge_micros
-            seen.taken_micros += change.charge_micros
+            seen.given_back_micros += change.given_back_micros
+            seen.taken_micros += change.taken_micros
             if len(seen.changes) < SHOWN:
                 seen.changes.append(change)
     return seen
@@ -210,8 +237,8 @@ def _correct(
         change = _change(leg, stands, mistake)
         if change is None:
             continue
-        given += leg.charge_micros
-        taken += change.charge_micros
+        given += change.given_back_micros
+        taken += change.taken_micros
         payer = agency.books if agency and agency.pays_for(leg) else own
         _post(uow, payer, change, stands, mistake.right, reason=reason, actor=actor)
         repriced.append(_mark(change))
@@ -266,14 +293,26 @@ def _agency(uow: UnitOfWork, own: Books, batch: Sequence[SettledLeg]) -> _Agency
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
-    """How a leg stands in the ledger: the charge that counts now, how often it was charged, the
-    seconds that minutes met, and whether somebody gave the charge back by hand."""
+class _Part:
+    """How a part of a leg stands in the ledger: the charge that counts now, how often it was
+    charged, and whether somebody gave the charge back by hand."""
 
     charge: Posting | None
     pricings: int
-    met_seconds: int
     undone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Both parts of a leg, and the seconds of it that minutes met."""
+
+    usage: _Part
+    surcharge: _Part
+    met_seconds: int
+
+    @property
+    def undone(self) -> bool:
+        return self.usage.undone or self.surcharge.undone
 
 
 def _standing(uow: UnitOfWork, scope: Scope, legs: Sequence[SettledLeg]) -> dict[str, _Standing]:
@@ -287,31 +326,48 @@ def _standing(uow: UnitOfWork, scope: Scope, legs: Sequence[SettledLeg]) -> dict
             drawn[posting.leg_sid] = drawn.get(posting.leg_sid, 0) + posting.amount
     standing = {}
     for leg in legs:
-        charges = [found[key] for key in charge_keys(leg.leg_sid) if key in found]
-        charges = [posting for posting in charges if posting.kind == PostingKind.USAGE]
-        last = charges[-1] if charges else None
-        if last is not None and reversal_key(last.key) in found:
-            # Undone by hand, or by a pricing that came to nothing: only that changed the leg.
-            undone, last = leg.charge_micros > 0, None
-        else:
-            undone = False
+        usage = _part(found, leg, PostingKind.USAGE, leg.usage_micros)
+        surcharge = _part(found, leg, PostingKind.SURCHARGE, leg.surcharge_micros or 0)
         met = drawn.get(leg.leg_sid, 0)
-        if last is not None and met:
-            met = leg.billed_seconds - (last.billed_seconds or 0)  # an overrun was paid for
-        standing[leg.leg_sid] = _Standing(last, len(charges), met, undone)
+        if usage.charge is not None and met:
+            met = leg.billed_seconds - (usage.charge.billed_seconds or 0)  # an overrun was paid for
+        standing[leg.leg_sid] = _Standing(usage, surcharge, met)
     return standing
+
+
+def _part(
+    found: Mapping[str, Posting], leg: SettledLeg, kind: PostingKind, charged_micros: int
+) -> _Part:
+    lines = [found[key] for key in charge_keys(leg.leg_sid) if key in found]
+    charges = [posting for posting in lines if posting.kind == kind]
+    last = charges[-1] if charges else None
+    if last is not None and reversal_key(last.key) in found:
+        # Undone by hand, or by a pricing that came to nothing: only that changed the leg.
+        return _Part(None, len(charges), undone=charged_micros > 0)
+    return _Part(last, len(charges), undone=False)
 
 
 def _change(leg: SettledLeg, stands: _Standing, mistake: Mistake) -> Change | None:
     """None where the leg costs what it was charged, or was undone by hand."""
-    if stands.undone:
-        return None
     before = _priced(leg, mistake.wrong.plan, stands)
     after = _priced(leg, mistake.right.plan, stands)
-    charge = after.charge_micros
-    if before.charge_micros > leg.charge_micros:
-        charge = min(charge, leg.charge_micros)
-    return None if charge == leg.charge_micros else Change(leg, after, charge)
+    usage = _part_change(stands.usage, leg.usage_micros, before.usage_micros, after.usage_micros)
+    surcharge = _part_change(
+        stands.surcharge,
+        leg.surcharge_micros or 0,
+        before.surcharge_micros,
+        after.surcharge_micros,
+    )
+    if not usage.differs and not surcharge.differs:
+        return None
+    return Change(leg, after, usage, surcharge)
+
+
+def _part_change(stands: _Part, charged: int, before: int, after: int) -> PartChange:
+    """What was undone by hand stays so, and so does what an overrun forgave."""
+    if stands.undone:
+        return PartChange(charged, charged)
+    return PartChange(charged, min(after, charged) if before > charged else after)
 
 
 def _priced(leg: SettledLeg, plan: Plan, stands: _Standing) -> Billed:
@@ -330,17 +386,18 @@ def _post(
     reason: str,
     actor: str,
 ) -> None:
-    leg = change.leg
-    if stands.pricings >= PRICINGS_MAX:
-        raise Conflict(f"The leg {leg.leg_sid} was priced {PRICINGS_MAX} times already.")
-    if stands.charge is not None:
-        reversals.post_reversal(uow, payer, stands.charge, reason=reason, actor=actor)
-    if change.charge_micros:
+    leg, billed = change.leg, change.billed
+    for stood, part in ((stands.usage, change.usage), (stands.surcharge, change.surcharge)):
+        if part.differs and stood.pricings >= PRICINGS_MAX:
+            raise Conflict(f"The leg {leg.leg_sid} was priced {PRICINGS_MAX} times already.")
+        if part.differs and stood.charge is not None:
+            reversals.post_reversal(uow, payer, stood.charge, reason=reason, actor=actor)
+
+    def line(build: Callable[..., Posting], rated: RatedLeg, stood: _Part, micros: int) -> None:
         payer.post(
-            lambda balance: usage_posting(
-                usage_of(leg),
-                change.billed.paid,
-                amount=change.charge_micros,
+            lambda balance: build(
+                rated=rated,
+                amount=micros,
                 unit=payer.currency,
                 at=uow.now,
                 account_id=payer.scope.account_id,
@@ -348,20 +405,28 @@ def _post(
                 call_sid=leg.call_sid,
                 leg_sid=leg.leg_sid,
                 plan_version_id=right.id,
-                receipt_id=stands.charge.receipt_id if stands.charge else None,
-                part=stands.pricings,
+                receipt_id=stood.charge.receipt_id if stood.charge else None,
+                part=stood.pricings,
             )._replace(actor=actor, reason=reason)
         )
+
+    if change.usage.differs and change.usage.micros:
+        line(partial(usage_posting, usage_of(leg)), billed.paid, stands.usage, change.usage.micros)
+    if change.surcharge.differs and change.surcharge.micros:
+        assert billed.surcharge is not None, "what is charged was rated"
+        line(surcharge_posting, billed.surcharge, stands.surcharge, change.surcharge.micros)
 
 
 def _mark(change: Change) -> Repriced:
     rated = change.billed.rated
+    no_surcharge = change.billed.surcharge is None and change.leg.surcharge_micros is None
     return Repriced(
         change.leg.leg_sid,
         rated.billed_seconds,
         rated.rate.per_minute_micros if rated.rate else None,
         rated.rate.label if rated.rate else None,
         change.charge_micros,
+        None if no_surcharge else change.surcharge.micros,
     )
 
 

@@ -17,12 +17,14 @@ from typing import cast
 
 import structlog
 
+from billing.fees import surcharge_posting
 from billing.ledger import cost_posting, usage_posting
 from billing.lifecycle import price_overrun
 from billing.metering import LegStatus, LegUsage, bucket_day
 from billing.packages import LegMoment, price_rest
 from billing.rates import LegKind, TargetKind
 from billing.rating import RatedLeg, carrier_cost, rate_leg
+from billing.surcharges import rate_surcharge
 from billing.tariffs import Plan
 from gateway.metrics import LEGS_SETTLED
 from gateway.services import audit, ledger, minutes, payers, plans, renewals
@@ -227,6 +229,8 @@ class _Batch:
         if self.minutes is not None and rated.billed_seconds:
             in_money = self._draw(self.minutes, leg, usage, rated, plan)
         charge = self._charge(leg, usage, in_money, plan)
+        surcharge = self._surcharge(leg, usage, plan) if plan.tariff.surcharges else None
+        charge += surcharge or 0
         cost = self._cost(leg, usage)
         if in_money.unrated:
             self.unrated.append(leg)
@@ -239,6 +243,7 @@ class _Batch:
                 rated.rate.per_minute_micros if rated.rate else None,
                 rated.rate.label if rated.rate else None,
                 charge,
+                surcharge,
                 cost,
             )
         )
@@ -315,6 +320,30 @@ class _Batch:
                     at=self.uow.now,
                     account_id=books.scope.account_id,
                     balance_before=books.balance_micros + amount,
+                    call_sid=leg.call_sid,
+                    leg_sid=leg.leg_sid,
+                    plan_version_id=leg.plan_version_id,
+                    receipt_id=leg.end_receipt_id,
+                )
+            )
+        return amount
+
+    def _surcharge(self, leg: DueLeg, usage: LegUsage, plan: Plan) -> int | None:
+        """Money also where minutes met the leg; None where its destination has none (S2-18)."""
+        rated = rate_surcharge(usage, plan.tariff)
+        if rated is None:
+            return None
+        books = self._payer(leg)
+        amount = price_overrun(plan, rated.charge_micros, books.balance_micros).charged_micros
+        if amount:
+            books.post(
+                lambda balance: surcharge_posting(
+                    rated,
+                    amount=amount,
+                    unit=books.currency,
+                    at=self.uow.now,
+                    account_id=books.scope.account_id,
+                    balance_before=balance,
                     call_sid=leg.call_sid,
                     leg_sid=leg.leg_sid,
                     plan_version_id=leg.plan_version_id,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import re
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from billing.explain import Explanation, ReceiptRef, explain_entry
 from billing.explain import explain as billing_explain
+from billing.explain_minutes import explain_surcharge, with_surcharge
 from billing.message_postings import message_sid_of
 from billing.metering import LegStatus, LegUsage
 from billing.postings import SECONDS, Posting, PostingKind, charge_keys, wallet
 from billing.rating import rate_leg
+from billing.surcharges import rate_surcharge
 from gateway.services import drawn_legs, entry_rules, message_log, plans
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
@@ -25,6 +27,7 @@ from gateway.services.pages import (
     encode_cursor,
     number_of,
 )
+from gateway.services.plans import PlanVersion
 from gateway.store import statement as store
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
@@ -106,13 +109,8 @@ def get_by_keys(uow: UnitOfWork, scope: Scope, keys: Collection[str]) -> tuple[S
 def explain(uow: UnitOfWork, scope: Scope, id: str) -> Explanation:
     """Why a line is what it is, from the meter and the plan version of that moment."""
     line = get_posting(uow, scope, id)
-    if line.kind == PostingKind.USAGE and line.leg_sid is not None:
-        charged = {line.leg_sid: -line.amount_micros}
-        legs = _explain_lines(uow, scope, charged, version_id=line.plan_version_id)
-        if line.leg_sid in legs:
-            return legs[line.leg_sid][-1]
-    if line.kind == PostingKind.DRAW and line.leg_sid is not None:
-        found = _explain_draw(uow, scope, line)
+    if line.leg_sid is not None:
+        found = _explain_of_leg(uow, scope, line)
         if found is not None:
             return found
     message_sid = message_sid_of(line.key)
@@ -129,21 +127,48 @@ def explain_legs(
 ) -> dict[str, Explanation]:
     """Why each leg costs what it was charged, and why others cost nothing: legs that nobody
     answered have no line on the statement. Legs that are not settled (None) are left out."""
-    drawn = _draws(uow, scope, charged_micros)
-    return {
-        leg_sid: drawn_legs.join(lines, len(drawn[leg_sid])) if leg_sid in drawn else lines[-1]
-        for leg_sid, lines in _explain_lines(uow, scope, charged_micros).items()
-    }
+    settled = {sid: micros for sid, micros in charged_micros.items() if micros is not None}
+    drawn = _draws(uow, scope, settled)
+    explained = {}
+    for row in store.metered(uow.connection, scope, settled):
+        version = plans.plan_version(uow.connection, row.plan_version_id)
+        draws = drawn.get(row.leg_sid, [])
+        usage_micros = settled[row.leg_sid] - (row.surcharge_micros or 0)
+        lines = _explain_usage(uow, scope, row, version, draws, usage_micros)
+        leg = drawn_legs.join(lines, len(draws)) if draws else lines[-1]
+        if row.surcharge_micros is not None:
+            on_top = _explain_surcharge(row, version, row.surcharge_micros)
+            leg = leg if on_top is None else with_surcharge(leg, on_top)
+        explained[row.leg_sid] = leg
+    return explained
 
 
-def _explain_draw(uow: UnitOfWork, scope: Scope, line: StatementLine) -> Explanation | None:
-    """One bucket's part of a leg; what the leg cost in money stands on its row."""
+def _explain_of_leg(uow: UnitOfWork, scope: Scope, line: StatementLine) -> Explanation | None:
+    """One line of a leg: minutes of a bucket, money for its time, or the surcharge. A line of
+    money may have been priced anew since, so that its own version and amount count."""
     assert line.leg_sid is not None
-    metered = store.metered(uow.connection, scope, (line.leg_sid,))
-    charged = {row.leg_sid: row.charge_micros for row in metered}
-    lines = _explain_lines(uow, scope, charged).get(line.leg_sid, ())
-    keys = [drawn.key for drawn in _draws(uow, scope, charged).get(line.leg_sid, ())]
-    return lines[keys.index(line.key)] if line.key in keys else None
+    rows = store.metered(uow.connection, scope, (line.leg_sid,))
+    if not rows or line.plan_version_id is None:
+        return None
+    (row,) = rows
+    version = plans.plan_version(uow.connection, line.plan_version_id)
+    match line.kind:
+        case PostingKind.SURCHARGE:
+            return _explain_surcharge(row, version, -line.amount_micros)
+        case PostingKind.USAGE:
+            draws = _draws(uow, scope, (line.leg_sid,)).get(line.leg_sid, [])
+            return _explain_usage(uow, scope, row, version, draws, -line.amount_micros)[-1]
+        case PostingKind.DRAW:
+            draws = _draws(uow, scope, (line.leg_sid,)).get(line.leg_sid, [])
+            keys = [drawn.key for drawn in draws]
+            if line.key not in keys:
+                return None
+            # What the leg cost in money stands on its row, as the version that stands prices it.
+            version = plans.plan_version(uow.connection, row.plan_version_id)
+            usage_micros = row.charge_micros - (row.surcharge_micros or 0)
+            lines = _explain_usage(uow, scope, row, version, draws, usage_micros)
+            return lines[keys.index(line.key)]
+    return None
 
 
 def _draws(
@@ -157,57 +182,68 @@ def _draws(
     return drawn
 
 
-def _explain_lines(
+def _explain_usage(
     uow: UnitOfWork,
     scope: Scope,
-    charged_micros: Mapping[str, int | None],
-    *,
-    version_id: uuid.UUID | None = None,
-) -> dict[str, tuple[Explanation, ...]]:
-    """Each leg's lines: the minutes that it drew, then the money. `version_id` is that of a line
-    which may have been priced anew since; else the version that stands counts."""
-    draws = _draws(uow, scope, charged_micros)
-    explanations: dict[str, tuple[Explanation, ...]] = {}
-    for row in store.metered(uow.connection, scope, charged_micros):
-        charged = charged_micros[row.leg_sid]
-        if charged is None:
-            continue
-        version = plans.plan_version(uow.connection, version_id or row.plan_version_id)
-        usage = LegUsage(
-            kind=row.kind,
-            status=LegStatus(row.status),
-            talk_seconds=row.talk_seconds,
-            ring_seconds=row.ring_seconds,
-            bridged_seconds=int(row.bridged_seconds),
-            number_country=row.country,
-            number_type=row.number_type,
-            target_kind=None if row.kind == "inbound" else row.target_kind,
-            target_address="" if row.kind == "inbound" else row.to_address,
+    row: Any,
+    version: PlanVersion,
+    draws: Sequence[StatementLine],
+    charged_micros: int,
+) -> tuple[Explanation, ...]:
+    """A leg's lines: the minutes that it drew, then the money for its time."""
+    usage = _usage_of(row)
+    rated = rate_leg(usage, version.plan.tariff)
+    if draws:
+        seconds = {_bucket_of(draw): -draw.amount_micros for draw in draws}
+        return drawn_legs.explain_lines(
+            uow, scope, usage, rated, version, seconds, charged_micros, _receipts_of(row)
         )
-        rated = rate_leg(usage, version.plan.tariff)
-        receipts = (
-            ()
-            if row.received_at is None
-            else (ReceiptRef(row.event or "received", row.received_at),)
-        )
-        if row.leg_sid in draws:
-            seconds = {_bucket_of(d): -d.amount_micros for d in draws[row.leg_sid]}
-            explanations[row.leg_sid] = drawn_legs.explain_lines(
-                uow, scope, usage, rated, version, seconds, charged, receipts
-            )
-            continue
-        explained = billing_explain(
-            usage,
-            rated,
-            version.plan.tariff,
-            currency=version.plan.currency,
-            plan_name=version.plan.name,
-            plan_version=version.version,
-            receipts=receipts,
-            forgiven_micros=rated.charge_micros - charged,
-        )
-        explanations[row.leg_sid] = (explained,)
-    return explanations
+    explained = billing_explain(
+        usage,
+        rated,
+        version.plan.tariff,
+        currency=version.plan.currency,
+        plan_name=version.plan.name,
+        plan_version=version.version,
+        receipts=_receipts_of(row),
+        forgiven_micros=rated.charge_micros - charged_micros,
+    )
+    return (explained,)
+
+
+def _explain_surcharge(row: Any, version: PlanVersion, charged_micros: int) -> Explanation | None:
+    rated = rate_surcharge(_usage_of(row), version.plan.tariff)
+    if rated is None:
+        return None
+    return explain_surcharge(
+        rated,
+        version.plan,
+        plan_version=version.version,
+        receipts=_receipts_of(row),
+        forgiven_micros=rated.charge_micros - charged_micros,
+    )
+
+
+def _usage_of(row: Any) -> LegUsage:
+    """The leg as it was metered."""
+    inbound = row.kind == "inbound"
+    return LegUsage(
+        kind=row.kind,
+        status=LegStatus(row.status),
+        talk_seconds=row.talk_seconds,
+        ring_seconds=row.ring_seconds,
+        bridged_seconds=int(row.bridged_seconds),
+        number_country=row.country,
+        number_type=row.number_type,
+        target_kind=None if inbound else row.target_kind,
+        target_address="" if inbound else row.to_address,
+    )
+
+
+def _receipts_of(row: Any) -> tuple[ReceiptRef, ...]:
+    if row.received_at is None:
+        return ()
+    return (ReceiptRef(row.event or "received", row.received_at),)
 
 
 def _bucket_of(draw: StatementLine) -> uuid.UUID:

@@ -67,7 +67,7 @@ def _seconds_below_zero(
     """How long the live calls have talked past the money, at the speed at which they spend it;
     at least as long as the account has been suspended."""
     overrun = spent.accrued_micros - account.balance_micros - credit_limit_micros
-    per_minute = sum(spent.rates_per_minute)
+    per_minute = spent.rates.per_minute_micros
     seconds = overrun * 60 // per_minute if overrun > 0 and per_minute else 0
     if account.suspended_at is not None:
         seconds = max(seconds, int((now - account.suspended_at).total_seconds()))

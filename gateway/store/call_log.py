@@ -132,6 +132,7 @@ def legs_of(
             LegRow.rate_micros,
             LegRow.rate_label,
             LegRow.charge_micros,
+            LegRow.surcharge_micros,
             LegRow.cost_micros,
         )
         .where(

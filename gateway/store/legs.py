@@ -39,7 +39,8 @@ class LegRow(Base):
     billed_seconds: Mapped[int | None]
     rate_micros: Mapped[int | None]  # per minute, as applied
     rate_label: Mapped[str | None]
-    charge_micros: Mapped[Micros | None]
+    charge_micros: Mapped[Micros | None]  # on all its lines together
+    surcharge_micros: Mapped[Micros | None]  # of it; None where its destination has none
     cost_micros: Mapped[Micros | None]  # what the carrier takes for it: whole started minutes
     # The plan version that a later re-rating priced it by; None: the one its call began with.
     repriced_version_id: Mapped[uuid.UUID | None]

@@ -36,6 +36,7 @@ class SettledLeg(NamedTuple):
     billed_seconds: int
     rate_micros: int | None
     charge_micros: int
+    surcharge_micros: int | None
     cost_micros: int
     started_at: dt.datetime  # of the call
     did_id: uuid.UUID
@@ -46,11 +47,16 @@ class SettledLeg(NamedTuple):
     number_e164: str
     bridged_seconds: int
 
+    @property
+    def usage_micros(self) -> int:
+        """What its time was charged, without the surcharge."""
+        return self.charge_micros - (self.surcharge_micros or 0)
+
 
 _SELECT = """
 select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.talk_seconds,
        l.ring_seconds, l.answered_at, l.ended_at, l.settled_at, l.billed_seconds, l.rate_micros,
-       l.charge_micros, l.cost_micros, c.started_at, c.did_id, c.source,
+       l.charge_micros, l.surcharge_micros, l.cost_micros, c.started_at, c.did_id, c.source,
        coalesce(l.repriced_version_id, c.plan_version_id), d.country, d.number_type, d.e164,
        case when l.kind = 'inbound' and l.talk_seconds > 0 then coalesce((
          select sum(o.talk_seconds) from leg as o

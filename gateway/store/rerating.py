@@ -68,6 +68,7 @@ class Repriced(NamedTuple):
     rate_micros: int | None
     rate_label: str | None
     charge_micros: int
+    surcharge_micros: int | None
 
 
 _REPRICE = text(
@@ -75,10 +76,11 @@ _REPRICE = text(
 update leg as l
    set billed_seconds = s.billed_seconds, rate_micros = s.rate_micros,
        rate_label = s.rate_label, charge_micros = s.charge_micros,
+       surcharge_micros = s.surcharge_micros,
        repriced_version_id = :version
   from unnest(cast(:leg_sids as text[]), cast(:billed as bigint[]), cast(:rates as bigint[]),
-              cast(:labels as text[]), cast(:charges as bigint[]))
-       as s(leg_sid, billed_seconds, rate_micros, rate_label, charge_micros)
+              cast(:labels as text[]), cast(:charges as bigint[]), cast(:surcharges as bigint[]))
+       as s(leg_sid, billed_seconds, rate_micros, rate_label, charge_micros, surcharge_micros)
  where l.tenant_id = :tenant_id and l.leg_sid = s.leg_sid
 """
 )
@@ -94,7 +96,7 @@ def reprice(
     """The legs as the new lines charge them, and by which version."""
     if not repriced:
         return
-    sids, billed, rates, labels, charges = zip(*repriced, strict=True)
+    sids, billed, rates, labels, charges, surcharges = zip(*repriced, strict=True)
     connection.execute(
         _REPRICE,
         {
@@ -105,5 +107,6 @@ def reprice(
             "rates": numbers(rates),
             "labels": texts(labels),
             "charges": numbers(charges),
+            "surcharges": numbers(surcharges),
         },
     )

@@ -187,6 +187,7 @@ class SettledLeg(NamedTuple):
     rate_micros: int | None
     rate_label: str | None
     charge_micros: int
+    surcharge_micros: int | None
     cost_micros: int
 
 
@@ -207,14 +208,14 @@ _SETTLE = statement(
 update leg as l
    set settled_at = :now, ring_seconds = s.ring_seconds, billed_seconds = s.billed_seconds,
        rate_micros = s.rate_micros, rate_label = s.rate_label, charge_micros = s.charge_micros,
-       cost_micros = s.cost_micros
+       surcharge_micros = s.surcharge_micros, cost_micros = s.cost_micros
   from (select cast(:tenant_id as uuid) as tenant_id, *
           from unnest(cast(:leg_sids as text[]), cast(:ring as bigint[]),
                       cast(:billed as bigint[]), cast(:rates as bigint[]),
                       cast(:labels as text[]), cast(:charges as bigint[]),
-                      cast(:costs as bigint[]))
+                      cast(:surcharges as bigint[]), cast(:costs as bigint[]))
                as u(leg_sid, ring_seconds, billed_seconds, rate_micros, rate_label,
-                    charge_micros, cost_micros)
+                    charge_micros, surcharge_micros, cost_micros)
         offset 0) as s
  where l.tenant_id = s.tenant_id and l.leg_sid = s.leg_sid
 """
@@ -228,7 +229,7 @@ def mark_settled(
     *,
     now: dt.datetime,
 ) -> Marked:
-    sids, _, ring, billed, rates, labels, charges, costs = zip(*settled, strict=True)
+    sids, _, ring, billed, rates, labels, charges, surcharges, costs = zip(*settled, strict=True)
     cursor = execute(
         connection,
         _SETTLE,
@@ -241,6 +242,7 @@ def mark_settled(
             "rates": numbers(rates),
             "labels": texts(labels),
             "charges": numbers(charges),
+            "surcharges": numbers(surcharges),
             "costs": numbers(costs),
         },
     )

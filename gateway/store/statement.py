@@ -122,6 +122,7 @@ def metered(
             LegRow.target_kind,
             LegRow.to_address,
             LegRow.charge_micros,
+            LegRow.surcharge_micros,
             LegRow.settled_at,
             bridged.label("bridged_seconds"),
             func.coalesce(LegRow.repriced_version_id, CallRow.plan_version_id).label(

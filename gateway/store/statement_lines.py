@@ -215,13 +215,17 @@ _LEGS = text(
 select c.started_at, c.call_sid, l.leg_sid, d.e164,
        case when l.kind = 'inbound' then coalesce(c.from_number, c.from_raw) else l.to_address end,
        l.kind, l.talk_seconds, coalesce(l.billed_seconds, 0), coalesce(g.seconds, 0), l.rate_micros,
-       coalesce(p.amount_micros, 0)
+       coalesce(s.amount_micros, 0), coalesce(p.amount_micros, 0) + coalesce(s.amount_micros, 0)
   from call as c
   join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
                and l.settled_at is not null
   join did as d on d.tenant_id = c.tenant_id and d.id = c.did_id
   left join posting as p on p.tenant_id = l.tenant_id and p.key = 'usage:' || l.leg_sid || '\\:0'
                         and p.account_id = :account_id
+  left join posting as s on s.tenant_id = l.tenant_id and s.account_id = :account_id
+                        and s.seq <= :last
+                        and s.key = case when l.surcharge_micros is not null
+                                         then 'surcharge:' || l.leg_sid || '\\:0' end
   left join lateral (
     select sum(w.amount_micros)::bigint as seconds, max(w.seq) as seq
       from bucket as b
@@ -234,8 +238,8 @@ select c.started_at, c.call_sid, l.leg_sid, d.e164,
  where c.tenant_id = :tenant_id and c.account_id = :of_account
    and c.started_at >= :since and c.started_at < :ends_at
    and (c.started_at, c.call_sid, l.leg_sid) > (:at, :call_sid, :leg_sid)
-   and case when coalesce(p.seq, g.seq) is not null
-            then coalesce(p.seq, g.seq) between :first and :last
+   and case when coalesce(p.seq, s.seq, g.seq) is not null
+            then coalesce(p.seq, s.seq, g.seq) between :first and :last
             else c.account_id = :account_id
                  and l.settled_at >= :starts_at and l.settled_at < :ends_at end
  order by c.started_at, c.call_sid, l.leg_sid

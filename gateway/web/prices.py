@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from billing.metering import LegStatus, LegUsage
+from billing.rates import Rate
 from billing.rating import find_rate, rate_leg
+from billing.surcharges import rate_surcharge
 from billing.tariffs import Tariff
 from gateway.services.numbers import Number
 from routing.acts import Target
@@ -15,11 +17,13 @@ SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class LegPrice:
-    """`rate_micros` a minute; None where the tariff takes nothing for such a leg."""
+    """`rate_micros` a minute; None where the tariff takes nothing for such a leg. `surcharge` is
+    what a dear destination costs on top (S2-18)."""
 
     words: str
     rate_micros: int | None
-    charge_micros: int  # for the first minute, connect fee and threshold included
+    surcharge: Rate | None
+    charge_micros: int  # for the first minute; connect fee, threshold and surcharge included
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,10 @@ class MinutePrices:
 
     inbound: LegPrice
     phones: tuple[LegPrice, ...]
+
+    @property
+    def dear(self) -> tuple[LegPrice, ...]:
+        return tuple(phone for phone in self.phones if phone.surcharge is not None)
 
     @property
     def lowest_micros(self) -> int:
@@ -68,8 +76,10 @@ def _outbound(target: Target) -> LegUsage:
 
 def _price(words: str, usage: LegUsage, tariff: Tariff) -> LegPrice:
     rate = find_rate(usage, tariff) if tariff.billable_legs.includes(usage.kind) else None
+    on_top = rate_surcharge(usage, tariff)
     return LegPrice(
         words,
         None if rate is None else rate.per_minute_micros,
-        rate_leg(usage, tariff).charge_micros,
+        None if on_top is None else on_top.rate,
+        rate_leg(usage, tariff).charge_micros + (on_top.charge_micros if on_top else 0),
     )

@@ -17,12 +17,12 @@ from billing.lifecycle import (
     price_overrun,
     service_status,
 )
-from billing.rating import cost_of_talk, first_block_cost
+from billing.rating import TalkRates, cost_of_talk, first_block_cost
 from billing.tariffs import HARD_CEILING_SECONDS, Plan
 from tests.billing.plans import catalogue_plan, plan
 
 ACTIVE, SUSPENDED, CLOSED = AccountStatus.ACTIVE, AccountStatus.SUSPENDED, AccountStatus.CLOSED
-BOTH_LEGS = (50_000, 50_000)
+BOTH_LEGS = TalkRates((50_000, 50_000))
 CUT = catalogue_plan("payg_cut")
 GRACE = catalogue_plan("payg_grace")
 LET_FINISH = catalogue_plan("payg")
@@ -183,15 +183,20 @@ def test_s4_08_no_call_lasts_longer_than_the_fraud_ceiling() -> None:
 
 def test_c2_calls_that_drain_one_balance_together_each_get_less() -> None:
     alone = dial_time_limit(CUT, 1_000_000, BOTH_LEGS)
-    together = dial_time_limit(CUT, 1_000_000, BOTH_LEGS, live_rates_per_minute=BOTH_LEGS)
+    together = dial_time_limit(CUT, 1_000_000, BOTH_LEGS, live_rates=BOTH_LEGS)
     late = dial_time_limit(CUT, 1_000_000, BOTH_LEGS, accrued_micros=500_000)
     assert (alone, together, late) == (600, 300, 300)
 
 
-@given(st.integers(0, 10**9), st.lists(st.integers(1, 10**6), min_size=1, max_size=4))
+@given(
+    st.integers(0, 10**9),
+    st.lists(st.integers(1, 10**6), min_size=1, max_size=4),
+    st.lists(st.integers(1, 10**6), max_size=2),
+)
 def test_c2_a_cut_call_that_was_let_in_costs_no_more_than_the_balance(
-    balance_micros: int, rates: list[int]
+    balance_micros: int, legs: list[int], surcharges: list[int]
 ) -> None:
+    rates = TalkRates(tuple(legs), tuple(surcharges))
     block = first_block_cost(rates, CUT.tariff)
     answer = may_start_call(balance_micros, ACTIVE, CUT, first_block_micros=block)
     if isinstance(answer, Allowed) and balance_micros > 0:

@@ -8,6 +8,7 @@ from billing.metering import LegStatus, LegUsage
 from billing.money import format_amount, parse_amount
 from billing.rates import Tariff
 from billing.rating import (
+    TalkRates,
     affordable_seconds,
     billed_seconds,
     carrier_cost,
@@ -244,16 +245,22 @@ def test_per_second_billing_is_the_same_in_one_piece_or_in_many(
     assert 0 <= whole - parts < len(pieces), "each piece rounds down by less than a micro"
 
 
-@given(SCHEMES, st.integers(-1_000, 400_000), st.lists(st.integers(0, 200_000), max_size=4))
+@given(
+    SCHEMES,
+    st.integers(-1_000, 400_000),
+    st.lists(st.integers(0, 200_000), max_size=4),
+    st.lists(st.integers(0, 200_000), max_size=2),
+)
 def test_what_a_balance_affords_is_exactly_what_the_legs_would_cost(
-    scheme: Tariff, balance_micros: int, rates: list[int]
+    scheme: Tariff, balance_micros: int, rates: list[int], surcharges: list[int]
 ) -> None:
     ceiling_seconds = 300
-    seconds = affordable_seconds(balance_micros, rates, scheme, ceiling_seconds=ceiling_seconds)
+    legs = TalkRates(tuple(rates), tuple(surcharges))
+    seconds = affordable_seconds(balance_micros, legs, scheme, ceiling_seconds=ceiling_seconds)
     covered = [
         talk
         for talk in range(ceiling_seconds + 1)
-        if cost_of_talk(talk, rates, scheme) <= balance_micros
+        if cost_of_talk(talk, legs, scheme) <= balance_micros
     ]
     assert seconds == max(covered, default=0)
 
@@ -262,7 +269,7 @@ def test_what_a_balance_affords_is_exactly_what_the_legs_would_cost(
 def test_a_leg_cut_at_its_affordable_seconds_never_overdraws(
     scheme: Tariff, balance_micros: int
 ) -> None:
-    seconds = affordable_seconds(balance_micros, [50_000, 50_000], scheme)
+    seconds = affordable_seconds(balance_micros, TalkRates((50_000, 50_000)), scheme)
     legs = inbound(seconds), forwarded(seconds)
     assert sum(rate_leg(leg, scheme).charge_micros for leg in legs) <= balance_micros
 
@@ -276,8 +283,9 @@ def test_a_leg_cut_at_its_affordable_seconds_never_overdraws(
     ],
 )
 def test_the_first_block_is_what_a_call_must_be_able_to_pay(name: str, cost_micros: int) -> None:
-    assert first_block_cost([50_000, 50_000], plan().tariff) == 2 * 833
-    assert first_block_cost([50_000, 50_000], catalogue_plan(name).tariff) == cost_micros
+    both_legs = TalkRates((50_000, 50_000))
+    assert first_block_cost(both_legs, plan().tariff) == 2 * 833
+    assert first_block_cost(both_legs, catalogue_plan(name).tariff) == cost_micros
 
 
 def test_the_same_leg_costs_the_same_every_time() -> None:

@@ -266,7 +266,7 @@ def test_every_period_is_closed_once(terms: Statements, zone: str, hours: list[i
 
 def test_s5_01_every_leg_is_a_row_with_seconds_rate_and_charge() -> None:
     leg = LegLine(
-        NOON, "CA1", "CA2", "+14155550100", "=cmd()", "forwarded", 83, 83, 20, 50_000, 52_500
+        NOON, "CA1", "CA2", "+14155550100", "=cmd()", "forwarded", 83, 83, 20, 50_000, 0, 52_500
     )
     row = dict(zip(LEG_COLUMNS, leg_cells(leg, "USD"), strict=True))
     assert row["started_at"] == "2026-11-20T12:00:00Z"
@@ -276,6 +276,11 @@ def test_s5_01_every_leg_is_a_row_with_seconds_rate_and_charge() -> None:
         "20",
     )
     assert (row["rate_per_minute"], row["charge"], row["currency"]) == ("0.0500", "0.0525", "USD")
+    dear = replace(leg, surcharge_micros=1_383_333, charge_micros=1_435_833)
+    row = dict(zip(LEG_COLUMNS, leg_cells(dear, "USD"), strict=True))
+    assert (row["surcharge"], row["charge"]) == ("1.383333", "1.435833"), (
+        "S2-18 a column of its own"
+    )
     unanswered = replace(leg, talk_seconds=0, billed_seconds=0, rate_micros=None, charge_micros=0)
     row = dict(zip(LEG_COLUMNS, leg_cells(unanswered, "USD"), strict=True))
     assert (row["rate_per_minute"], row["charge"]) == ("", "0.00")

@@ -176,6 +176,52 @@ def test_c2_calls_that_drain_a_balance_together_are_ended_by_rest(stage: World) 
     stage.prove_ledger()
 
 
+@pytest.fixture(scope="module")
+def dear_cut(stage: World) -> str:
+    """Both legs at 0.05 a minute and 0.20 more for the phone: 0.60 is two minutes."""
+    surcharge = {"label": "Dear", "prefixes": ["1415"], "per_minute": "0.20"}
+    tariff = load_catalogue()["payg_cut"]["tariff"] | {"surcharges": [surcharge]}
+    return sell(stage, "dear_cut", "payg_cut", tariff=tariff)
+
+
+def test_s2_18_a_call_is_cut_where_its_surcharge_uses_the_balance_up(
+    stage: World, dear_cut: str
+) -> None:
+    bolt = stage.join("Bolt", funds=600_000, plan=dear_cut, document=ONE_PHONE)
+    talk(stage, bolt, 600)
+    assert [leg.talk_seconds for leg in stage.rows(LegRow, bolt.scope)] == [120, 120]
+    assert stage.balance(bolt.scope) == 0
+    assert {line.kind: line.amount_micros for line in stage.rows(PostingRow, bolt.scope)}[
+        "surcharge"
+    ] == 400_000
+    stage.repeat_webhooks()
+    assert stage.settle() == 0 and stage.balance(bolt.scope) == 0
+    stage.prove_ledger()
+
+
+def test_s2_18_the_first_block_and_live_calls_are_counted_with_their_surcharges(
+    stage: World, dear_cut: str
+) -> None:
+    bolt = stage.join("Bolt", funds=4_998, plan=dear_cut, document=ONE_PHONE)
+    assert REJECT in stage.ask(bolt.e164), "a second costs 833 + 833 + 3,333"
+    stage.top_up(bolt.scope, 1)
+    assert 'timeLimit="1"' in stage.ask(bolt.e164)
+    acme = stage.join("Acme", funds=600_000, plan=dear_cut, document=ONE_PHONE)
+    stage.person(FRONT_DESK, talks=3_000, after=1)
+    for _ in range(2):
+        stage.carrier.place_call(CALLER, acme.e164)
+    for _ in range(40):
+        stage.carrier.run_for(2)
+        with stage.units.begin() as uow:
+            watchdog.order_ends(uow)
+        stage.work()
+    assert [call.status for call in stage.rows(CallRow, acme.scope)] == ["completed"] * 2
+    stage.settle()
+    talked = [leg.talk_seconds for leg in stage.rows(LegRow, acme.scope)]
+    assert all(58 <= seconds <= 64 for seconds in talked), talked
+    stage.prove_ledger()
+
+
 def test_c2_a_top_up_during_the_call_lets_it_go_on(stage: World) -> None:
     bolt = stage.join("Bolt", funds=100_000, plan="payg_grace", document=ONE_PHONE)
     stage.person(FRONT_DESK, talks=100, after=1)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway.services import forwarding
+from billing.catalogue import load_catalogue
+from gateway.services import forwarding, plans, renewals
 from gateway.web import plan_form
 
 NEW_PLAN = {
@@ -40,6 +41,22 @@ def test_the_editor_opens_with_the_live_plan_in_fields_and_in_words(world: Any, 
 def test_the_price_of_a_minute_stands_beside_the_plan(world: Any, acme: Any) -> None:
     page = acme.page(f"/numbers/{world.number.id}/forwarding")
     assert "A minute of conversation costs $0.10" in page
+
+
+def test_s2_18_a_dear_phone_is_warned_of_while_the_plan_is_written(world: Any, acme: Any) -> None:
+    payg = load_catalogue()["payg"]
+    surcharge = {"label": "Hawaii", "prefixes": ["1808"], "per_minute": "0.20"}
+    with world.units.begin() as uow:
+        document = payg | {"tariff": payg["tariff"] | {"surcharges": [surcharge]}}
+        dearer = plans.publish_plan(uow, "payg", document, "test")
+        renewals.change_plan(uow, world.acme.scope, dearer, "test")
+    plan = {"pattern": "simultaneous", "targets": [{"type": "number", "address": "+18085550101"}]}
+    asked = {"scenario.at": "2026-03-04T23:00", "scenario.answers": "+18085550101"}
+    asked |= {"scenario.talk": "60"}
+    page = submit(world, acme, plan, "preview", **asked).text
+    assert "costs a surcharge of $0.2000" in page and "Hawaii" in page
+    assert "A minute of conversation costs $0.30" in page
+    assert "This call would cost" in page and "$0.0500 + $0.2000" in page
 
 
 @pytest.mark.parametrize("op", ["check", "preview", "add:/targets", "up:/targets/1"])
