@@ -156,7 +156,7 @@ class _Paper(FPDF):
         note = closing_note(document)
         if document.get("debit"):
             note += f" Our creditor identifier is {self.seller.creditor_id}."
-        self.multi_cell(0, 4.2, note, new_x="LMARGIN", new_y="NEXT")
+        self.multi_cell(0, 4.2, note, align="L", new_x="LMARGIN", new_y="NEXT")
 
     def charges(self) -> None:
         lines = self.document["charges"]

@@ -110,7 +110,7 @@ def closing_note(document: Mapping[str, Any]) -> str:
         debit = document.get("debit")
         if debit:
             return (
-                f"We collect {payable}, tax included, from {debit['iban']} on"
+                f"We collect {debit['amount']} {currency}, tax included, from {debit['iban']} on"
                 f" {day(debit['collect_on'])} by SEPA direct debit under your mandate"
                 f" {debit['mandate']} of {day(debit['signed_on'])}; there is nothing for you to do."
             )

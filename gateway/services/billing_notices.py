@@ -67,8 +67,9 @@ def _how_to_pay(payload: Payload) -> str:
     payable, debit = f"{payload['payable']} {payload['currency']}", payload["debit"]
     if debit:
         return (
-            f"{payload['tax']} We collect {payable} from {debit['iban']} on {debit['collect_on']}"
-            f" under your mandate {debit['mandate']}: there is nothing for you to do.\n"
+            f"{payload['tax']} We collect {debit['amount']} {payload['currency']} from"
+            f" {debit['iban']} on {debit['collect_on']} under your mandate {debit['mandate']}:"
+            " there is nothing for you to do.\n"
         )
     return (
         f"{payload['tax']} Please pay {payable} by {payload['due_on']} and write"

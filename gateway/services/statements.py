@@ -324,11 +324,16 @@ def _tax(uow: UnitOfWork, scope: Scope, period: Period, seller_country: str) -> 
 def _debit(
     uow: UnitOfWork, statement: StoredStatement, place: Locale, issued_on: dt.date
 ) -> dict[str, str] | None:
-    """The announcement of a debit: when, from where, by which mandate; None where none comes."""
+    """The announcement of a debit: how much (an earlier month's rest comes by a debit of its own),
+    when, from where, by which mandate; None where none comes."""
     mandate = mandates.in_force(uow.connection, statement.scope)
+    invoice = statement.document["invoice"]
     if mandate is None or statement.due_on is None or statement.currency != CURRENCY:
         return None
+    if invoice is None or not invoice["due_micros"]:
+        return None
     return {
+        "amount": format_amount(invoice["due_micros"]),
         "mandate": mandate.reference,
         "signed_on": mandate.signed_on.isoformat(),
         "iban": masked_iban(mandate.iban),

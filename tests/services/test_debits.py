@@ -151,6 +151,7 @@ def put(calendar: Calendar, content: str) -> tuple[int, int, int, int]:
 def test_s5_18_a_statement_announces_its_debit(calendar: Calendar, dora: Account) -> None:
     document = statement_of(calendar, dora).document
     assert document["debit"] == {
+        "amount": "35.70",
         "mandate": "M-17",
         "signed_on": "2026-03-02",
         "iban": "DE02 •••• 2051",
@@ -325,3 +326,21 @@ def test_a_mandate_is_one_and_its_reference_is_given_once(
         assert mandates.find(uow, dora.scope) is None
         with pytest.raises(Conflict):
             mandates.end(uow, dora.scope, "again", OLGA)
+
+
+def test_s5_18_each_month_is_collected_by_itself_and_announced_so(
+    calendar: Calendar, dora: Account, known: Any
+) -> None:
+    """April costs 10.00 more while March is unpaid: 11.90 are announced, and both are collected."""
+    history = History(calendar.units, dora)
+    did = history.number("+14155550101")
+    calendar.at(2026, 4, 9, 12)
+    talk(calendar, history, did, 6_000)
+    calendar.at(2026, 5, 1, 0, 6)
+    looks.drain(calendar.units, "DE")
+    with calendar.units.read() as uow:
+        newest = statements.list_statements(uow, dora.scope).items[0]
+    assert newest.document["debit"]["amount"] == "11.90"
+    assert newest.document["payable_micros"] == 47_600_000
+    run = debits.prepare(calendar.units, known, OLGA, until=dt.date(2026, 5, 31))
+    assert run is not None and (run.count, run.amount_micros) == (2, 47_600_000)
