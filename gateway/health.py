@@ -6,9 +6,7 @@ Point a load balancer at `/healthz`: calls are answered without Redis and withou
 
 import datetime as dt
 import os
-import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import cast
 
 import redis
@@ -29,8 +27,6 @@ blueprint = Blueprint("health", __name__)
 REDIS_TIMEOUT_SECONDS = 1.0
 CLOCK_LATE_SECONDS = 15.0  # the clock beats every second or so; its lease lasts longer
 
-MIGRATIONS_SQL = "select version_num from alembic_version"
-REVISION = re.compile(r'^(down_)?revision(?:: [^=]+)? = "(\w+)"', re.MULTILINE)
 CLOCK_SQL = "select extract(epoch from now() - max(beat_at)) from lease where name = 'clock'"
 AGES_SQL = """
 select coalesce((select extract(epoch from now() - min(due_at)) from outbox
@@ -106,21 +102,9 @@ def _checked(check: Callable[[], str]) -> str:
 
 def _migrations(current: Runtime) -> str:
     with current.units.read() as uow:
-        found = set(uow.connection.execute(text(MIGRATIONS_SQL)).scalars())
-    expected = expected_revisions()
-    return "ok" if found == expected else "schema is not current: run `ringledger db upgrade`"
-
-
-@cache
-def expected_revisions() -> frozenset[str]:
-    """The heads of this release, read off the migration files: Alembic would tell the same, and
-    would stay in the memory of every web worker."""
-    revisions: set[str] = set()
-    superseded: set[str] = set()
-    for file in (db.MIGRATIONS / "versions").glob("*.py"):
-        for name, value in REVISION.findall(file.read_text(encoding="utf-8")):
-            (superseded if name else revisions).add(value)
-    return frozenset(revisions - superseded)
+        found = db.applied_revisions(uow.connection)
+    current_schema = found == db.expected_revisions()
+    return "ok" if current_schema else "schema is not current: run `ringledger db upgrade`"
 
 
 def _redis(current: Runtime) -> str:

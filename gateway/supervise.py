@@ -9,7 +9,6 @@ import ctypes
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from types import FrameType
 from gateway.embedded.process import (
     CannotStart,
     ProcessSpec,
+    Running,
     last_line,
     signal_group,
     spawn,
@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 @dataclass(slots=True)
 class Child:
     spec: ProcessSpec
-    process: subprocess.Popen[bytes]
+    process: Running
     started_at: float
     deaths: int = 0
     restart_at: float | None = None
@@ -89,6 +89,19 @@ class Supervisor:
         for child in self._children:
             if child.process.poll() is not None:
                 raise CannotStart(self._obituary(child))
+
+    def finish(self, name: str) -> bool:
+        """Wait for the end of a child that has one, and forget it; False when asked to stop
+        before. Raises CannotStart with its last words if it did not end well."""
+        (child,) = (child for child in self._children if child.spec.name == name)
+        while child.process.poll() is None:
+            if self.asked_to_stop:
+                return False
+            self.pause(0.25)
+        if child.process.returncode != 0:
+            raise CannotStart(last_line(child.spec.log) or self._obituary(child))
+        self._children.remove(child)
+        return True
 
     def pause(self, seconds: float) -> None:
         """Sleep, but wake up at once for a signal or a child's death."""

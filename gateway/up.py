@@ -1,8 +1,9 @@
 """`ringledger up`: everything that the product needs, on one machine, in one terminal.
 
-Order: the lock on VAR_DIR, the ports, PostgreSQL, Valkey, web, migrations, the sandbox carrier and
-its demo, clock, workers. When `/readyz` says ok, the address and the log-ins are printed. Each
-process writes to `VAR_DIR/log/<name>.log`; the screen keeps what a person has to know.
+Order: the lock on VAR_DIR, the ports, PostgreSQL, Valkey, the sandbox carrier, and the crew (see
+`gateway.crew`): schema, plans and demo, web, clock, workers. When `/readyz` says ok, the address
+and the log-ins are printed. Each process writes to `VAR_DIR/log/<name>.log`; the screen keeps what
+a person has to know.
 """
 
 import errno
@@ -18,8 +19,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from gateway.config import POSTGRES_SOCKET_NAME, VALKEY_SOCKET_NAME, Settings
 from gateway.embedded import postgres, sockets, valkey
@@ -27,9 +28,11 @@ from gateway.embedded.process import CannotStart, ProcessSpec
 from gateway.supervise import Supervisor
 
 ROOT = Path(__file__).parent.parent
-READY_SECONDS = 60.0
+# Written when schema, plans and demo are there: the lines to show, the demo's password among them.
+WELCOME = Path("secrets") / "welcome"
+CREW_STOP_SECONDS = 25.0  # its members have 20
+READY_SECONDS = 120.0  # the first start of the demo lives through weeks
 Say = Callable[[str], None]
-T = TypeVar("T")
 
 
 class Stopped(Exception):
@@ -38,36 +41,26 @@ class Stopped(Exception):
 
 def up(settings: Settings) -> int:
     """Run the product until a signal or a hopeless failure; answer the exit code."""
+    welcome = settings.var_dir / WELCOME
     return run(
         settings,
-        web=web_specs(settings),
-        migrate=lambda: _migrate(settings),
         carrier=carrier_specs(settings),
-        seed=lambda: _seed(settings),
-        clock=clock_specs(settings),
-        workers=lambda: worker_specs(settings),
-        ready=lambda: answers_ok(f"{_local_url(settings)}/readyz"),
+        crew=crew_specs(settings),
+        ready=lambda: welcome.exists() and answers_ok(f"{local_url(settings)}/readyz"),
+        welcome=lambda: welcome.read_text(encoding="utf-8").splitlines(),
     )
 
 
 def run(
     settings: Settings,
     *,
-    web: Sequence[ProcessSpec],
-    migrate: Callable[[], None],
     carrier: Sequence[ProcessSpec],
-    seed: Callable[[], Sequence[str]],
-    clock: Sequence[ProcessSpec],
-    workers: Callable[[], Sequence[ProcessSpec]],
+    crew: Sequence[ProcessSpec],
     ready: Callable[[], bool],
+    welcome: Callable[[], Sequence[str]],
     say: Say | None = None,
 ) -> int:
-    """The order of a start and of its end, whatever the processes are.
-
-    Web loads its code while the schema is brought up to date, and workers load theirs when
-    `ready` has been reached: on two cores everything at once is slower than one by one. `seed`
-    answers the lines to show at the end.
-    """
+    """The order of a start and of its end, whatever the processes are."""
     tell = say or (lambda line: print(line, flush=True))
     started_at = time.monotonic()
     try:
@@ -79,18 +72,14 @@ def run(
                 try:
                     _start_servers(settings, supervisor, tell)
                     _empty_metrics(settings.var_dir / "metrics")
-                    supervisor.start(*web)
-                    _step(supervisor, tell, "Bringing the database up to date", migrate)
-                    supervisor.start(*carrier)
-                    welcome = _step(supervisor, tell, "Checking plans and accounts", seed)
+                    (settings.var_dir / WELCOME).unlink(missing_ok=True)
                     tell("Starting web, clock and workers …")
-                    supervisor.start(*clock)
+                    supervisor.start(*crew, *carrier)
                     _wait_until(ready, supervisor)
-                    supervisor.start(*workers())
                 except Stopped:
                     tell("Stopped before the start was complete.")
                     return 0
-                for line in _welcome(settings, welcome, time.monotonic() - started_at):
+                for line in _welcome(settings, welcome(), time.monotonic() - started_at):
                     tell(line)
                 supervisor.watch()
                 tell("Stopping …")
@@ -101,17 +90,6 @@ def run(
     except CannotStart as error:
         print(f"ringledger: {error}", file=sys.stderr, flush=True)
         return 1
-
-
-def web_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
-    conf = ROOT / "gunicorn.conf.py"
-    if not conf.exists():
-        raise CannotStart(
-            "`ringledger up` runs from a clone: git clone it, then `make run` "
-            "(a server farm runs the lines of the Procfile instead)."
-        )
-    web = ("gunicorn", "-c", str(conf), "--pythonpath", str(ROOT), "wsgi:app")
-    return (_python(settings, "web", *web),)
 
 
 def carrier_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
@@ -127,23 +105,22 @@ def carrier_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
         SANDBOX_PORT=str(settings.sandbox_port),
         SANDBOX_DIR=str(settings.sandbox_dir),
         SANDBOX_TRAFFIC=str(settings.sandbox_traffic if settings.runs_carrier else 0),
-        SANDBOX_CARD_EVENTS_URL=f"{_local_url(settings)}/webhooks/stripe",
+        SANDBOX_CARD_EVENTS_URL=f"{local_url(settings)}/webhooks/stripe",
         TWILIO_ACCOUNT_SID=settings.twilio_account_sid,
         TWILIO_AUTH_TOKEN=settings.twilio_auth_token,
     )
     return (carrier,)
 
 
-def clock_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
-    """Exactly one."""
-    return (_python(settings, "clock", "workers", "clock"),)
-
-
-def worker_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
-    """One process per queue: one that serves several can lose a job (rq#2061)."""
-    from gateway.queues import QUEUES  # loads RQ, which the start need not wait for
-
-    return tuple(_python(settings, f"worker_{queue}", "workers", queue) for queue in QUEUES)
+def crew_specs(settings: Settings) -> tuple[ProcessSpec, ...]:
+    """All that is our own code, from one load of it."""
+    if not (ROOT / "gunicorn.conf.py").exists():
+        raise CannotStart(
+            "`ringledger up` runs from a clone: git clone it, then `make run` "
+            "(a server farm runs the lines of the Procfile instead)."
+        )
+    crew = _python(settings, "crew", "gateway.crew")
+    return (replace(crew, speaks=True, stop_seconds=CREW_STOP_SECONDS),)
 
 
 def _python(settings: Settings, name: str, *module: str, **env: str) -> ProcessSpec:
@@ -227,12 +204,6 @@ def _start_servers(settings: Settings, supervisor: Supervisor, tell: Say) -> Non
         postgres.ensure_database(settings.database_url)
 
 
-def _step(supervisor: Supervisor, tell: Say, words: str, deed: Callable[[], T]) -> T:
-    _still(supervisor)
-    tell(f"{words} …")
-    return deed()
-
-
 def _still(supervisor: Supervisor) -> None:
     """Go on with the start? Not after Ctrl-C, and not when a child has died."""
     if supervisor.asked_to_stop:
@@ -247,7 +218,7 @@ def _wait_until(ready: Callable[[], bool], supervisor: Supervisor) -> None:
         if time.monotonic() > ends_at:
             raise CannotStart(
                 f"Not ready after {READY_SECONDS:.0f} s: the reason is in the newest lines of "
-                "VAR_DIR/log/web.log, worker_*.log and clock.log."
+                "VAR_DIR/log/crew.log, prepare.log, web.log and clock.log."
             )
         supervisor.pause(0.05)
 
@@ -260,14 +231,14 @@ def answers_ok(url: str) -> bool:
         return False
 
 
-def _local_url(settings: Settings) -> str:
+def local_url(settings: Settings) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
     return f"http://{host}:{settings.port}"
 
 
 def _welcome(settings: Settings, lines: Sequence[str], seconds: float) -> Iterator[str]:
     yield ""
-    yield f"Ringledger is ready ({seconds:.1f} s):  {_local_url(settings)}"
+    yield f"Ringledger is ready ({seconds:.1f} s):  {local_url(settings)}"
     yield from lines
     for caution in settings.cautions():
         yield f"Caution: {caution}"
@@ -302,25 +273,3 @@ def _empty_metrics(folder: Path) -> None:
     """Counters of processes that are gone would count for ever."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-
-
-def _migrate(settings: Settings) -> None:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from gateway import db
-
-    try:
-        db.upgrade(settings.database_url)
-    except SQLAlchemyError as error:
-        first_line = str(error).splitlines()[0]
-        raise CannotStart(
-            f"The database could not be brought up to date ({first_line}): "
-            "its user must own the database, and the database must be this product's alone."
-        ) from error
-
-
-def _seed(settings: Settings) -> Sequence[str]:
-    """Plans that are missing, and in sandbox mode the demo's accounts and numbers."""
-    from gateway import demo
-
-    return demo.seed(settings)

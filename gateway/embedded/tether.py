@@ -1,4 +1,4 @@
-"""Become another program that dies with its launcher. Run by path, before the real program:
+"""Die with one's launcher. Run by path, before the real program, it becomes that program:
 
     python -I -S tether.py <launcher pid> <signal at the launcher's death> <uid or -> argv…
 
@@ -13,16 +13,20 @@ import sys
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
+def tie(launcher: int, signal_number: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+        if os.getppid() != launcher:  # it died before the line above
+            sys.exit(f"the launcher {launcher} is gone")
+
+
 def main(launcher: str, signal_number: str, uid: str, *argv: str) -> None:
     if uid != "-":
         os.setgroups([])
         os.setgid(int(uid))
         os.setuid(int(uid))
-    if sys.platform == "linux":
-        # After setuid, which would clear it (man 2 prctl); kept by the exec below.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
-        if os.getppid() != int(launcher):  # it died before the line above
-            sys.exit(f"the launcher {launcher} is gone")
+    # After setuid, which would clear it (man 2 prctl); kept by the exec below.
+    tie(int(launcher), int(signal_number))
     try:
         os.execvp(argv[0], argv)
     except OSError as error:

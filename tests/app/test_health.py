@@ -12,7 +12,6 @@ from gateway import db
 from gateway.app import create_app
 from gateway.bootstrap import build_runtime, utc_now
 from gateway.config import Settings
-from gateway.health import expected_revisions
 from gateway.store.clock import LeaseRow
 
 
@@ -72,7 +71,7 @@ def test_metrics_tell_ages_that_the_database_knows(client: FlaskClient) -> None:
 
 
 def test_the_expected_schema_is_the_one_that_alembic_would_migrate_to(settings: Settings) -> None:
-    assert expected_revisions() == set(db.heads(settings.database_url))
+    assert db.expected_revisions() == set(db.heads(settings.database_url))
 
 
 def test_a_schema_of_another_release_is_not_ready(settings: Settings, client: FlaskClient) -> None:

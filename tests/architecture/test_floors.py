@@ -39,9 +39,9 @@ SERVICES = ("gateway.services", "gateway.providers.telephony", "gateway.provider
 SHELL = ("gateway.browser", "gateway.figures", "gateway.headers", "gateway.health",
          "gateway.limits", "gateway.problems", "gateway.runtime")  # fmt: skip
 BELOW_EDGES = (*RULES, *PLAIN, *STORE, *SERVICES, "gateway.runtime")
-ROOF = ("gateway.app", "gateway.bootstrap", "gateway.cli", "gateway.commands", "gateway.demo",
-        "gateway.demo_cast", "gateway.demo_past", "gateway.up", "wsgi", "workers.__main__",
-        "workers.context")  # fmt: skip
+ROOF = ("gateway.app", "gateway.bootstrap", "gateway.cli", "gateway.commands", "gateway.crew",
+        "gateway.demo", "gateway.demo_cast", "gateway.demo_past", "gateway.up", "wsgi",
+        "workers.__main__", "workers.context")  # fmt: skip
 
 HOUSE = {
     "rules: billing": Room(0, ("billing",), (), ("phonenumbers", "holidays", "stdnum")),

