@@ -101,6 +101,12 @@ def get_by_key(uow: UnitOfWork, scope: Scope, key: str) -> StatementLine:
     raise NotFound("posting", key)
 
 
+def find_by_key(uow: UnitOfWork, scope: Scope, key: str | None) -> StatementLine | None:
+    """None for no key, and for a line of another account."""
+    found = get_by_keys(uow, scope, (key,)) if key else ()
+    return found[0] if found else None
+
+
 def get_by_keys(uow: UnitOfWork, scope: Scope, keys: Collection[str]) -> tuple[StatementLine, ...]:
     """The lines of these events, oldest first; an event without a line is left out."""
     return tuple(_line(row) for row in store.by_keys(uow.connection, scope, keys))

@@ -31,7 +31,7 @@ from billing.statements import (
 from billing.vat import VatTreatment, vat_for
 from gateway.config import Settings
 from gateway.papers.seller import Seller, lines
-from gateway.services import arrears, plans
+from gateway.services import arrears, plans, statement
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -43,11 +43,14 @@ from gateway.services.pages import (
     number_of,
 )
 from gateway.services.plans import PlanVersion
+from gateway.services.statement import StatementLine
 from gateway.store import accounts, looks, mandates, outbox, statement_lines
+from gateway.store import clients as shared
 from gateway.store import statements as store
 from gateway.store.base import Scope, new_id
+from gateway.store.clients import Share
 from gateway.store.looks import BilledAccount
-from gateway.store.statement_lines import Client, LegPosition, Stretch
+from gateway.store.statement_lines import LegPosition, Stretch
 from gateway.store.statements import StoredStatement
 from gateway.uow import UnitOfWork, UnitsOfWork
 
@@ -158,7 +161,7 @@ def issue_next(uow: UnitOfWork, scope: Scope, seller_country: str) -> StoredStat
         document={},
         issued_at=uow.now,
     )
-    clients = statement_lines.clients(uow.connection, scope, after_seq=after_seq, last_seq=last_seq)
+    clients = shared.shares(uow.connection, scope, after_seq=after_seq, last_seq=last_seq)
     tax = _tax(uow, scope, period, seller_country)
     statement.document.update(_document(statement, figures, account, version, clients, issued_on))
     statement.document.update(invoice_fields(figures, tax))
@@ -247,7 +250,7 @@ def _document(
     figures: Statement,
     account: BilledAccount,
     version: PlanVersion,
-    clients: list[Client],
+    clients: list[Share],
     issued_on: dt.date,
 ) -> dict[str, Any]:
     """All that is printed, so that a rendering of any later day says the same."""
@@ -376,7 +379,7 @@ def invoice_fields(figures: Statement, tax: VatTreatment) -> dict[str, Any]:
     }
 
 
-def _shares(figures: Statement, clients: list[Client]) -> list[dict[str, Any]]:
+def _shares(figures: Statement, clients: list[Share]) -> list[dict[str, Any]]:
     """An agency's charges by client, summing to them to the micro (M13); its own part is first.
     What nobody caused alone (packages, the agency's access) is shared by the seconds that each
     drew."""
@@ -401,6 +404,36 @@ def _shares(figures: Statement, clients: list[Client]) -> list[dict[str, Any]]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What the next statement will say, as it stands now: since the last one, up to a line."""
+
+    since: dt.datetime
+    after_seq: int
+    last_seq: int
+    figures: Statement
+    shares: list[dict[str, Any]]
+
+
+def so_far(uow: UnitOfWork, scope: Scope) -> SoFar:
+    """Nothing is issued, and nothing is promised: corrections may follow."""
+    account = looks.find(uow.connection, scope)
+    if account is None:
+        raise NotFound("account", scope.account_id)
+    version = plans.plan_version(uow.connection, account.plan_version_id)
+    last = store.last_of(uow.connection, scope)
+    since = last.ends_at if last else account.created_at
+    today = local_date(uow.now, account.time_zone)
+    period = Period(0, local_date(since, account.time_zone), today, since, uow.now)
+    after_seq = last.last_seq if last else 0
+    last_seq = statement_lines.last_seq_before(
+        uow.connection, scope, after_seq=after_seq, ends_at=uow.now + ISSUED_AFTER
+    )
+    figures = _figures(uow, account, version, period, last, after_seq, last_seq)
+    clients = shared.shares(uow.connection, scope, after_seq=after_seq, last_seq=last_seq)
+    return SoFar(since, after_seq, last_seq, figures, _shares(figures, clients))
+
+
 # Looking.
 
 
@@ -419,6 +452,33 @@ def get_statement(uow: UnitOfWork, scope: Scope, statement_id: uuid.UUID) -> Sta
     if stored is None:
         raise NotFound("statement", statement_id)
     return _views(uow, scope, [stored])[0]
+
+
+def lines_of_charge(
+    uow: UnitOfWork,
+    scope: Scope,
+    view: StatementView,
+    charge: dict[str, Any],
+    after: str | None = None,
+    limit: int = LIMIT_DEFAULT,
+) -> Page[StatementLine]:
+    """The ledger's lines that a charge of the document sums up, oldest first: each has its
+    explanation."""
+    limit = clamp(limit)
+    found = statement_lines.keys_of_charge(
+        uow.connection,
+        scope,
+        after_seq=view.stored.first_seq - 1,
+        last_seq=view.stored.last_seq,
+        kind=charge["kind"],
+        description=charge["description"],
+        number=charge["number"],
+        rate_micros=charge["rate_micros"],
+        behind=decode_cursor(after, number_of) if after else 0,
+        limit=limit + 1,
+    )
+    lines = statement.get_by_keys(uow, scope, [key for _seq, key in found[:limit]])
+    return Page(lines, encode_cursor(found[limit - 1][0]) if len(found) > limit else None)
 
 
 def billing_details(uow: UnitOfWork, scope: Scope) -> dict[str, str]:
@@ -507,7 +567,7 @@ def leg_rows(
             raise NotFound("statement", statement_id)
         members = [
             client.account_id
-            for client in statement_lines.clients(
+            for client in shared.shares(
                 uow.connection,
                 scope,
                 after_seq=stored.first_seq - 1,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from billing.postings import Posting, PostingKind, wallet
+from billing.postings import Posting, PostingKind
 from billing.statements import LegLine
 from gateway.store.base import Scope
 
@@ -56,8 +56,7 @@ class Line:
 
 
 # A line without a balance after it moved no wallet: tax, beside the credit it was taken with.
-_LINES = text(
-    """
+_SELECT = """
 with lines as (
   select * from posting
    where tenant_id = :tenant_id and account_id = :account_id
@@ -69,7 +68,7 @@ with lines as (
      and seq > :after and seq <= :last
 )
 select p.key, p.kind, p.debit, p.credit, p.amount_micros, p.at, p.unit, p.description,
-       p.balance_after_micros, p.rate_micros, p.billed_seconds, p.reverses_key, d.e164
+       p.balance_after_micros, p.rate_micros, p.billed_seconds, p.reverses_key, d.e164, p.seq
   from lines as p
   left join call as c on c.tenant_id = p.tenant_id and c.call_sid = p.call_sid
   left join message as m on p.kind = 'sms' and m.tenant_id = p.tenant_id
@@ -77,9 +76,8 @@ select p.key, p.kind, p.debit, p.credit, p.amount_micros, p.at, p.unit, p.descri
   left join did as d on d.tenant_id = p.tenant_id and d.id = coalesce(
          c.did_id, m.did_id,
          case when p.key like 'rent:%' then cast(split_part(p.key, ':', 2) as uuid) end)
- order by p.seq
 """
-)
+_LINES = text(_SELECT + " order by p.seq")
 
 
 def lines(connection: Connection, scope: Scope, *, after_seq: int, last_seq: int) -> Iterator[Line]:
@@ -114,84 +112,48 @@ def lines(connection: Connection, scope: Scope, *, after_seq: int, last_seq: int
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What one account had of its agency's bill: the agency itself is one of them. `own_micros`
-    are its legs, texts and rent, and a client's own access."""
-
-    account_id: uuid.UUID
-    name: str
-    own_micros: int
-    used_seconds: int
-
-
-_CLIENTS = text(
-    """
-with members as (
-  select a.id, a.name from account as a
-   where a.tenant_id = :tenant_id
-     and (a.id = :account_id
-          or (a.parent_id = :account_id
-              and exists (select 1 from billing_membership as m
-                           where m.tenant_id = a.tenant_id and m.account_id = a.id
-                             and m.billing = 'agency_shared')))
-),
-moved as (
-  select p.leg_sid, split_part(coalesce(p.reverses_key, p.key), ':', 1) as kind,
-         split_part(coalesce(p.reverses_key, p.key), ':', 2) as subject,
-         case when p.debit = :wallet then p.amount_micros
-              when p.credit = :wallet then - p.amount_micros else 0 end as micros
-    from posting as p
-   where p.tenant_id = :tenant_id and p.account_id = :account_id
-     and p.balance_after_micros is not null and p.seq > :after and p.seq <= :last
-),
-caused as (
-  select coalesce(l.account_id, x.account_id, d.account_id, s.account_id) as account_id, o.micros
-    from moved as o
-    left join leg as l on l.tenant_id = :tenant_id and l.leg_sid = o.leg_sid
-    left join message as x on o.kind = 'sms' and x.tenant_id = :tenant_id
-                          and x.carrier_sid = o.subject
-    left join did as d on o.kind = 'rent' and d.tenant_id = :tenant_id
-                      and d.id::text = o.subject
-    left join subscription as s on o.kind = 'access' and s.tenant_id = :tenant_id
-                               and s.account_id <> :account_id and s.id::text = o.subject
-),
-own as (
-  select account_id, sum(micros)::bigint as micros from caused
-   where account_id is not null group by account_id
-),
-drawn as (
-  select p.account_id, sum(p.amount_micros)::bigint as seconds
-    from posting as p
-    join members as m on m.id = p.account_id
-   where p.tenant_id = :tenant_id and p.kind = 'draw' and p.balance_after_micros is not null
-     and p.seq > :after and p.seq <= :last
-     and p.debit in (select b.kind || ':' || replace(b.id::text, '-', '') from bucket as b
-                      where b.tenant_id = :tenant_id and b.account_id = :account_id)
-   group by p.account_id
-)
-select m.id, m.name, coalesce(o.micros, 0), coalesce(d.seconds, 0)
-  from members as m
-  left join own as o on o.account_id = m.id
-  left join drawn as d on d.account_id = m.id
- order by m.id <> :account_id, m.name, m.id
+_OF_CHARGE = text(
+    f"""
+select seq, key from ({_SELECT}) as line
+ where kind = :kind and description = :description
+   and e164 is not distinct from cast(:number as text)
+   and rate_micros is not distinct from cast(:rate_micros as bigint)
+   and balance_after_micros is not null and seq > :behind
+ order by seq limit :limit
 """
 )
 
 
-def clients(connection: Connection, scope: Scope, *, after_seq: int, last_seq: int) -> list[Client]:
-    """The agency first, then the sub-accounts that ever shared its billing."""
+def keys_of_charge(
+    connection: Connection,
+    scope: Scope,
+    *,
+    after_seq: int,
+    last_seq: int,
+    kind: str,
+    description: str,
+    number: str | None,
+    rate_micros: int | None,
+    behind: int,
+    limit: int,
+) -> list[tuple[int, str]]:
+    """The lines that a charge of a statement sums up, in the ledger's order."""
     rows = connection.execute(
-        _CLIENTS,
+        _OF_CHARGE,
         {
             "tenant_id": scope.tenant_id,
             "account_id": scope.account_id,
-            "wallet": wallet(scope.account_id),
             "after": after_seq,
             "last": last_seq,
+            "kind": kind,
+            "description": description,
+            "number": number,
+            "rate_micros": rate_micros,
+            "behind": behind,
+            "limit": limit,
         },
     )
-    return [Client(*row) for row in rows]
+    return [(row.seq, row.key) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

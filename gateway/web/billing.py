@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
 from gateway import runtime
-from gateway.services import plans, statement
+from gateway.services import clients, plans, statement
 from gateway.web.blueprint import blueprint, scope
 
 PAGE = 50
@@ -28,10 +29,15 @@ def billing() -> str:
     kept: dict[str, Any] = {"kind": kind} if kind else {}
     with runtime.current().units.read() as uow:
         page = statement.list_postings(uow, scope(), after, PAGE, KINDS[kind])
+        has_clients = clients.has_clients(uow, scope())
+        legs = [line.leg_sid for line in page.items if line.leg_sid] if has_clients else []
+        of_clients = clients.names_of_legs(uow, scope(), legs) if legs else {}
     return render_template(
         "web/billing.html",
         section="billing",
         page=page,
+        has_clients=has_clients,
+        of_clients=of_clients,
         kind=kind,
         kinds=KINDS,
         next_url=url_for("web.billing", after=page.next, **kept) if page.next else None,
@@ -44,6 +50,12 @@ def posting(posting_id: str) -> str:
     with runtime.current().units.read() as uow:
         line = statement.get_posting(uow, scope(), posting_id)
         explanation = statement.explain(uow, scope(), posting_id)
+        of_client = (
+            clients.names_of_legs(uow, scope(), [line.leg_sid]).get(line.leg_sid)
+            if line.leg_sid
+            else None
+        )
+        undone = statement.find_by_key(uow, scope(), line.reverses_key)
         version = (
             plans.plan_version(uow.connection, line.plan_version_id)
             if line.plan_version_id
@@ -55,4 +67,14 @@ def posting(posting_id: str) -> str:
         line=line,
         explanation=explanation,
         version=version,
+        of_client=of_client,
+        undone=undone,
     )
+
+
+@blueprint.get("/billing/lines/<path:key>")
+def posting_of_key(key: str) -> Response:
+    """From a statement's credit, which is named by its event, to its line."""
+    with runtime.current().units.read() as uow:
+        line = statement.get_by_key(uow, scope(), key)
+    return redirect(url_for("web.posting", posting_id=line.id))

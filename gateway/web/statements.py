@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from gettext import gettext as _
+from typing import Any
 from uuid import UUID
 
 from flask import (
@@ -18,14 +19,15 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from gateway import runtime
 from gateway.config import Settings
-from gateway.services import accounts, einvoices, spreadsheet, statements
-from gateway.services.errors import Invalid
+from gateway.services import accounts, clients, einvoices, spreadsheet, statements
+from gateway.services.errors import Invalid, NotFound
 from gateway.store.base import Scope
 from gateway.uow import UnitsOfWork
 from gateway.web import plan_form
 from gateway.web.blueprint import blueprint, owners_only, principal, scope
 
 PAGE = 24
+LINES = 100
 DETAILS = ("legal_name", "address", "vat_id")
 
 
@@ -83,6 +85,31 @@ def statement(statement_id: UUID) -> str:
             {**line, "at": dt.datetime.fromisoformat(line["at"])}
             for line in view.document["credits"]
         ],
+    )
+
+
+@blueprint.get("/billing/statements/<uuid:statement_id>/charges/<int:place>")
+def statement_charge(statement_id: UUID, place: int) -> str:
+    """The lines behind one charge, by its place in the document, which never changes."""
+    after = request.args.get("after")
+    with runtime.current().units.read() as uow:
+        view = statements.get_statement(uow, scope(), statement_id)
+        charges = view.document["charges"]
+        if place >= len(charges):
+            raise NotFound("charge", place)
+        page = statements.lines_of_charge(uow, scope(), view, charges[place], after, LINES)
+        legs = [line.leg_sid for line in page.items if line.leg_sid]
+        of_clients = clients.names_of_legs(uow, scope(), legs)
+    here: dict[str, Any] = {"statement_id": statement_id, "place": place}
+    return render_template(
+        "web/statement_charge.html",
+        section="billing",
+        view=view,
+        charge=charges[place],
+        page=page,
+        of_clients=of_clients,
+        next_url=url_for("web.statement_charge", **here, after=page.next) if page.next else None,
+        first_url=url_for("web.statement_charge", **here) if after else None,
     )
 
 

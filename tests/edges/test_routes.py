@@ -25,10 +25,12 @@ from gateway.services import (
     plan_changes,
     plans,
     publications,
+    statement,
     statements,
     tokens,
     transfers,
 )
+from gateway.services.accounts import NewAccount
 from gateway.services.message_events import IncomingText
 from gateway.store import mail, outbox
 from gateway.uow import UnitsOfWork
@@ -167,7 +169,16 @@ class Walk:
             actor="owner",
             idempotency_key="sample",
         )
+        with world.units.begin() as uow:
+            below = NewAccount(
+                name="Client",
+                billing_email="client@acme.test",
+                plan_code="payg",
+                parent_id=world.acme.id,
+            )
+            client = accounts.create_account(uow, below, OLGA)
         with world.units.read() as uow:
+            newest = statement.list_postings(uow, scope).items[0]
             (message,) = message_log.list_messages(uow, scope).items
             mail_id = operations.mailbox(uow).items[0].id
         return {
@@ -180,6 +191,9 @@ class Walk:
             "deed_id": deed.id,
             "publication_id": publication.id,
             "statement_id": statement_id,
+            "place": 0,
+            "client_id": client.id,
+            "key": newest.key,
             "transfer_id": transfer_id,
             "mail_id": mail_id,
             "plan_id": "payg",
