@@ -123,6 +123,12 @@ def state_names() -> dict[str, str]:
     return {row["state"]: row["name"] for row in _table("states.csv")}
 
 
+@lru_cache(maxsize=1)
+def country_names() -> dict[str, str]:
+    """Two-letter codes of countries with their names in English."""
+    return {row["country"]: row["name"] for row in _table("countries.csv")}
+
+
 @lru_cache(maxsize=8)
 def states_of(country: str) -> frozenset[str]:
     """The states that callers of a country have; US territories count on both sides."""

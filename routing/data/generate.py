@@ -1,9 +1,9 @@
-"""Make npa.csv, zip3.csv and states.csv: `python -m routing.data.generate`.
+"""Make npa.csv, zip3.csv, states.csv and countries.csv: `python -m routing.data.generate`.
 
-Runs by hand when phonenumbers or zipcodes is updated, and in a test that compares. Needs
-`zipcodes` (a test dependency) and the geocoding data of phonenumbers (4 s, 184 MB), which is why
-a serving process reads the tables instead. Area codes newer than zipcodes' data get the mean
-position of their state.
+Runs by hand when phonenumbers, zipcodes or Babel is updated, and in a test that compares. Needs
+`zipcodes` (a test dependency), Babel's names of countries and the geocoding data of phonenumbers
+(4 s, 184 MB), which is why a serving process reads the tables instead. Area codes newer than
+zipcodes' data get the mean position of their state.
 """
 
 import csv
@@ -77,7 +77,16 @@ def generate() -> dict[str, str]:
         "npa.csv": _csv(("area_code", "country", "state", "name", "lat", "lon", "time_zone"), npa),
         "zip3.csv": _csv(("zip3", "state", "lat", "lon"), zip3),
         "states.csv": _csv(("country", "state", "name", "postal_letters", "lat", "lon"), states),
+        "countries.csv": _csv(("country", "name"), _country_rows()),
     }
+
+
+def _country_rows() -> list[tuple[str, ...]]:
+    """Every country that has phone numbers."""
+    from babel import Locale
+
+    names = Locale("en").territories
+    return [(code, names[code]) for code in sorted(phonenumbers.SUPPORTED_REGIONS)]
 
 
 def _zip3_rows(zips: Iterable[Mapping[str, str]]) -> list[tuple[str, ...]]:

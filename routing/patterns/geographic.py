@@ -14,7 +14,14 @@ from typing import Any, ClassVar, Final
 import phonenumbers
 
 from routing.facts import Situation
-from routing.geography import Place, area_codes, locate, normal_postal_code, state_names
+from routing.geography import (
+    Place,
+    area_codes,
+    country_names,
+    locate,
+    normal_postal_code,
+    state_names,
+)
 from routing.patterns.ringing import listed
 from routing.reading import Reader, shown
 from routing.steps import Branch, Choose, Document, FieldError, Label, Step
@@ -50,7 +57,7 @@ class GeographicRule:
         places = [f"postal codes {code}…" for code in self.postal_codes]
         places += [f"area code {code}" for code in self.area_codes]
         places += [names.get(state, state) for state in self.states]
-        places += [f"country {country}" for country in self.countries]
+        places += [country_names().get(country, country) for country in self.countries]
         extra = [f"{len(places) - 5} more"] if len(places) > 6 else []
         return f"Callers from {listed(places[: 5 if extra else 6] + extra, 'or')}"
 
@@ -154,7 +161,8 @@ class GeographicStep(Step):
 
 def _where(place: Place) -> str:
     parts = [f"postal code {place.postal_code}" if place.postal_code else ""]
-    parts += [state_names().get(place.state, place.state), place.country]
+    parts += [state_names().get(place.state, place.state)]
+    parts += [country_names().get(place.country, place.country)]
     parts += [f"area code {place.area_code}" if place.area_code else ""]
     return ", ".join(part for part in parts if part)
 

@@ -60,6 +60,16 @@ NAMES = {FRONT_DESK: "the front desk", MOBILE: "the mobile"}
             " call ends.",
             id="S3-16 by place",
         ),
+        pytest.param(
+            {
+                "pattern": "geographic",
+                "rules": [{"countries": ["CA", "GB"], "then": ring(otherwise=BUSY)}],
+                "otherwise": BUSY,
+            },
+            "Goes by where the caller is. Callers from Canada or United Kingdom: rings the front"
+            " desk for 20 s, then sends a busy tone. Everyone else: sends a busy tone.",
+            id="S3-16 by country, in its name",
+        ),
     ],
 )
 def test_a_plan_reads_as_a_sentence(document, sentence):
