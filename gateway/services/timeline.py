@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from routing.numbering import caller_number, pretty
+
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent:
@@ -38,7 +40,7 @@ _LEG_WORDS = {
 _CALL_WORDS = {
     "completed": "The call ended after {seconds} s",
     "busy": "The call was refused as busy",
-    "no-answer": "The caller hung up before anything answered",
+    "no-answer": "The call ended without an answer",
     "failed": "The call failed",
     "canceled": "The caller hung up",
 }
@@ -72,34 +74,51 @@ def _event(receipt: Any, addresses: Mapping[str, str]) -> TimelineEvent:
         kind=receipt.kind,
         leg_sid=receipt.leg_sid,
         status=status,
-        words=_words(receipt.kind, status, params, addresses.get(receipt.leg_sid, "")),
+        words=_words(receipt, status, addresses.get(receipt.leg_sid, "")),
         params=params,
     )
 
 
-def _words(kind: str, status: str, params: Mapping[str, Any], to: str) -> str:
-    seconds = params.get("CallDuration", params.get("DialCallDuration", 0))
-    target = to or str(params.get("To", "")) or "The target"
-    match kind:
+def _words(receipt: Any, status: str, to: str) -> str:
+    params: Mapping[str, Any] = receipt.params
+    target = pretty(to or str(params.get("To", ""))) or "The target"
+    match receipt.kind:
         case "voice":
-            return f"{params.get('From') or 'A withheld number'} called {params.get('To', '')}"
+            caller = caller_number(str(params.get("From", "")))
+            called = pretty(str(params.get("To", "")))
+            return f"{pretty(caller) if caller else 'A withheld number'} called {called}"
         case "leg":
-            return _LEG_WORDS.get(status, "{to}: {status}").format(
-                to=target, seconds=seconds, status=status
-            )
+            return _of_leg(target, status, params)
         case "dial":
             return _DIAL_WORDS.get(status, f"Forwarding ended: {status}")
         case "status":
-            return _CALL_WORDS.get(status, f"The call is {status}").format(seconds=seconds)
+            return _of_call(status, params)
+        case "voicemail":
+            return "The caller left a message"
         case "recording":
             return f"A voicemail of {params.get('RecordingDuration', 0)} s was recorded"
         case "confirm":
             pressed = params.get("Digits")
             return f"{target} pressed {pressed}" if pressed else f"{target} pressed nothing"
         case "rest":
-            return f"We asked the carrier: {status}"
-        case _:
-            return f"{kind}: {status}" if status else kind
+            of_parent = receipt.leg_sid == receipt.call_sid
+            told = _of_call(status, params) if of_parent else _of_leg(target, status, params)
+            return f"We asked the carrier, who says: {told}"
+        case kind:
+            return f"{kind}: {status}" if status else str(kind)
+
+
+def _of_leg(target: str, status: str, params: Mapping[str, Any]) -> str:
+    words = _LEG_WORDS.get(status, "{to}: {status}")
+    return words.format(to=target, seconds=_seconds(params), status=status)
+
+
+def _of_call(status: str, params: Mapping[str, Any]) -> str:
+    return _CALL_WORDS.get(status, f"The call is {status}").format(seconds=_seconds(params))
+
+
+def _seconds(params: Mapping[str, Any]) -> Any:
+    return params.get("CallDuration", params.get("DialCallDuration", 0))
 
 
 def _carrier_time(params: Mapping[str, Any]) -> dt.datetime | None:

@@ -152,6 +152,7 @@ def receipts_of(
         select(
             ReceiptRow.id,
             ReceiptRow.kind,
+            ReceiptRow.call_sid,
             ReceiptRow.leg_sid,
             ReceiptRow.params,
             ReceiptRow.received_at,

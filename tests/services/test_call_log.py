@@ -13,6 +13,7 @@ from gateway.services.errors import Invalid, NotFound
 from gateway.services.spreadsheet import csv_lines, safe_cell
 from gateway.store import call_log as store
 from gateway.uow import UnitsOfWork
+from routing.numbering import pretty
 from tests.services.history import DESK, MOBILE, START, History, Target
 
 
@@ -154,9 +155,9 @@ def test_a_call_is_told_from_its_webhooks(units: UnitsOfWork, acmes: History) ->
     with units.read() as uow:
         detail = call_log.get_call(uow, acmes.scope, call_sid)
     words = [event.words for event in detail.timeline]
-    assert words[0] == "+12125550199 called +14155550100"
-    assert f"{MOBILE} hung up after 83 s" in words
-    assert f"{DESK} did not answer" in words
+    assert words[0] == "(212) 555-0199 called (415) 555-0100"
+    assert f"{pretty(MOBILE)} hung up after 83 s" in words
+    assert f"{pretty(DESK)} did not answer" in words
     assert [line.amount_micros for line in detail.postings] != []
     assert sum(line.amount_micros for line in detail.postings) == -(detail.call.charge_micros or 0)
 
