@@ -64,16 +64,6 @@ def alerts_due(
     return AlertsDue(tuple(sorted(crossed.values())), frozenset(now_reached))
 
 
-def days_left(balance_micros: int, spent_micros: int, over_days: int) -> int | None:
-    """Whole days until zero at the burn of the last days, rounded down; None without a burn."""
-    assert over_days > 0
-    if balance_micros <= 0:
-        return 0
-    if spent_micros <= 0:
-        return None
-    return balance_micros * over_days // spent_micros
-
-
 def words(threshold: Threshold, currency: str) -> str:
     """What the alert says, for a person."""
     match threshold.gauge:

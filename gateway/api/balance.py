@@ -15,9 +15,12 @@ class BalanceOut(BaseModel):
     currency: Currency
     balance: Money
     status: str = Field(description="active, suspended or closed.")
-    burn_per_day: Money = Field(description="Average of the last seven days.")
+    burn_per_day: Money = Field(description="Calls: the average of the last seven days.")
+    renewals_per_day: Money = Field(
+        description="A day's share of the rent, access and packages of the coming month."
+    )
     days_left: int | None = Field(
-        description="Whole days at this burn; null while nothing is spent."
+        description="Whole days at both together; null while nothing is spent."
     )
 
 
@@ -36,5 +39,6 @@ def get_balance(access: Access) -> BalanceOut:
         balance=money(seen.balance_micros),
         status=seen.status,
         burn_per_day=money(seen.burn_micros),
+        renewals_per_day=money(seen.renewals_micros),
         days_left=seen.days_left,
     )

@@ -1,4 +1,4 @@
-"""The overview: what the balance is, how long it lasts, what came in. Reads the rollup only."""
+"""The overview: what the balance is, how long it lasts, what came in. Never reads raw calls."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.services import renewals
 from gateway.services.errors import NotFound
 from gateway.store import overview as store
 from gateway.store.base import Scope
@@ -16,6 +17,7 @@ from gateway.uow import UnitOfWork
 
 BURN_WINDOW_DAYS = 7
 DAYS_MAX = 366
+MONTH_DAYS = 31  # what renews within it is spread over its days
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,9 @@ class Share:
 class Overview:
     """`days` has every day of the period, oldest first, quiet ones too; the last is `today`.
 
-    `burn_micros` is what a day cost on average, over the last seven days or since the first call
-    if that is less; `days_left` is None while nothing was spent, 0 when nothing is left.
+    `burn_micros` is what a day of calls cost on average, over the last seven days or since the
+    first call if that is less; `renewals_micros` is a day's share of rent, access and packages.
+    `days_left` is at both together: None while nothing is spent, 0 when nothing is left.
     """
 
     currency: str
@@ -64,6 +67,7 @@ class Overview:
     status: str
     balance_micros: int
     burn_micros: int
+    renewals_micros: int
     days_left: int | None
     today: DayUsage
     days: tuple[DayUsage, ...]
@@ -101,13 +105,16 @@ def overview(uow: UnitOfWork, scope: Scope, days: int = 30) -> Overview:
         for day in (first_day + dt.timedelta(days=n) for n in range(days))
     )
     burn = burn_micros(period[-BURN_WINDOW_DAYS:])
+    coming = renewals.upcoming(uow, scope, uow.now + dt.timedelta(days=MONTH_DAYS))
+    renewing = sum(charge.amount_micros for charge in coming) // MONTH_DAYS
     return Overview(
         currency=account.currency,
         time_zone=account.time_zone,
         status=account.status,
         balance_micros=account.balance_micros,
         burn_micros=burn,
-        days_left=days_left(account.balance_micros, burn),
+        renewals_micros=renewing,
+        days_left=days_left(account.balance_micros, burn + renewing),
         today=period[-1],
         days=period,
         by_source=_shares(_share(row) for row in sums if row.source is not None),
@@ -125,7 +132,7 @@ def burn_micros(window: Sequence[DayUsage]) -> int:
 
 
 def days_left(balance_micros: int, burn: int) -> int | None:
-    """Whole days until the balance is used up at this burn; rent is not foreseen."""
+    """Whole days until the balance is used up at this burn."""
     if balance_micros <= 0:
         return 0
     return balance_micros // burn if burn > 0 else None

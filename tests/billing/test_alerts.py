@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.alerts import Gauge, Threshold, alerts_due, days_left, thresholds_of, words
+from billing.alerts import Gauge, Threshold, alerts_due, thresholds_of, words
 from billing.terms import Alerts
 
 DOLLAR = 1_000_000
@@ -49,22 +49,6 @@ def test_c20_a_gauge_without_a_reading_changes_nothing() -> None:
 def test_c20_each_gauge_sends_its_own_alert() -> None:
     readings = {Gauge.MONEY: 0, Gauge.MINUTES: 0, Gauge.DAYS: 0}
     assert set(alerts_due(ALL, readings, frozenset()).send) == {FIVE, HOUR, WEEK}
-
-
-@pytest.mark.parametrize(
-    "balance, spent, days, left",
-    [
-        pytest.param(10 * DOLLAR, 7 * DOLLAR, 7, 10, id="C20 10.00 at 1.00 a day: 10 days"),
-        pytest.param(10 * DOLLAR, 8 * DOLLAR, 7, 8, id="C20 rounded down"),
-        pytest.param(10 * DOLLAR, 0, 7, None, id="C20 nothing spent: no forecast"),
-        pytest.param(0, 5, 7, 0, id="C20 nothing left"),
-        pytest.param(-1, 0, 7, 0, id="C20 overdrawn"),
-    ],
-)
-def test_days_left_follow_from_the_burn(
-    balance: int, spent: int, days: int, left: int | None
-) -> None:
-    assert days_left(balance, spent, days) == left
 
 
 @pytest.mark.parametrize(

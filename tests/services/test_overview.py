@@ -3,10 +3,12 @@
 import datetime as dt
 
 import pytest
+from sqlalchemy import update
 
 from gateway.services import ledger, overview
 from gateway.services.accounts import Account
 from gateway.services.overview import DayUsage, burn_micros, days_left
+from gateway.store.numbers import DidRow
 from gateway.uow import UnitsOfWork
 from tests.services.history import History, Target
 
@@ -62,6 +64,20 @@ def test_a_call_belongs_to_the_local_day_on_which_it_started(
     with units.read() as uow:
         days = {day.day: day.calls for day in overview.overview(uow, acme.scope).days}
     assert (days[dt.date(2026, 3, 3)], days[dt.date(2026, 3, 4)]) == (1, 0), "S2-06"
+
+
+def test_rent_shortens_the_days_that_are_left(units: UnitsOfWork, acme: Account) -> None:
+    _fund(units, acme, 31_000_000)
+    number = History(units, acme).number("+14155550100")
+    with units.begin() as uow:
+        uow.connection.execute(
+            update(DidRow)
+            .where(DidRow.tenant_id == acme.tenant_id, DidRow.id == number)
+            .values(rental_micros=31_000_000, rent_due_at=NOON + dt.timedelta(days=9))
+        )
+    with units.read() as uow:
+        seen = overview.overview(uow, acme.scope)
+    assert (seen.burn_micros, seen.renewals_micros, seen.days_left) == (0, 1_000_000, 31)
 
 
 def _days(*charges: int) -> list[DayUsage]:
