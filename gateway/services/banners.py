@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from billing.alerts import Threshold
-from gateway.services import alerts, dunning
+from gateway.services import alerts, calls, dunning
 from gateway.store import looks
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
@@ -26,6 +26,7 @@ class Banners:
     reached: tuple[Threshold, ...]
     bounced_email: str | None
     arrears: ArrearsBanner | None
+    turns_callers_away: bool  # the account is active, and its balance starts no call
 
 
 def banners(uow: UnitOfWork, scope: Scope) -> Banners:
@@ -38,4 +39,5 @@ def banners(uow: UnitOfWork, scope: Scope) -> Banners:
         arrears=None
         if state is None or state.overdue_on is None or not state.notices
         else ArrearsBanner(state.overdue_on, dunning.unread(state), state.due_for_release),
+        turns_callers_away=calls.turns_callers_away(uow, scope),
     )

@@ -15,8 +15,9 @@ from typing import Any
 import structlog
 
 from billing import lifecycle
-from billing.lifecycle import AccountStatus
+from billing.lifecycle import AccountStatus, RefusalReason
 from billing.metering import TERMINAL, LegStatus, status_rank
+from billing.money import format_amount
 from billing.pools import may_start_on_pool
 from billing.rating import TalkRates, first_block_cost
 from billing.tariffs import Plan
@@ -37,6 +38,8 @@ log = structlog.get_logger(__name__)
 Params = Mapping[str, Any]
 
 NOT_CONNECTED = "This number is not connected yet. Please call later."
+# The account stays active, so nothing else would tell its owner that callers are turned away.
+TOO_LITTLE = (RefusalReason.BALANCE_BELOW_MINIMUM, RefusalReason.FIRST_BLOCK_NOT_COVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,8 @@ def open_call(uow: UnitOfWork, facts: CallFacts, params: Params) -> Answer:
     if not opened.first and not arrival.known:
         return open_call(uow, facts, params)  # another delivery has decided: repeat its answer
     if refused is not None:
+        if opened.first and refused.reason in TOO_LITTLE:
+            _tell_owner(uow, arrival)
         return refused
     assert published is not None
     return Routed(
@@ -129,6 +134,33 @@ def open_call(uow: UnitOfWork, facts: CallFacts, params: Params) -> Answer:
             own_numbers=opened.own_numbers,
             time_limit_seconds=_time_limit(arrival, plan, published, spent),
         ),
+    )
+
+
+def turns_callers_away(uow: UnitOfWork, scope: Scope) -> bool:
+    """The last call was refused for too little money, and would be refused again now."""
+    last = call_events.last_call(uow.connection, scope)
+    if last is None or last.refused not in TOO_LITTLE:
+        return False
+    arrival = call_events.arrival(uow.connection, last.to_number, call_sid="")
+    if arrival is None or arrival.account_id != scope.account_id:
+        return False
+    plan = plans.plan_version(uow.connection, arrival.plan_version_id).plan
+    published = _published(uow, arrival.tenant_id, arrival.forwarding_version_id)
+    spent = _exposure(uow, scope, arrival.live_calls, plan)
+    return _refusal(arrival, plan, published, spent) in TOO_LITTLE
+
+
+def _tell_owner(uow: UnitOfWork, arrival: Arrival) -> None:
+    """Once a day, however many callers are turned away."""
+    outbox.add(
+        uow.connection,
+        Scope(arrival.tenant_id, arrival.account_id),
+        queue="notify",
+        kind="callers_refused",
+        key=f"callers_refused:{arrival.account_id}:{uow.now:%Y-%m-%d}",
+        payload={"balance": format_amount(arrival.balance_micros), "currency": arrival.currency},
+        now=uow.now,
     )
 
 

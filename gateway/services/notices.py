@@ -84,6 +84,15 @@ def _suspended(account: Account, payload: Payload, url: str) -> tuple[str, str]:
     )
 
 
+def _callers_refused(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    return (
+        f"{account.name}: new callers are turned away",
+        f"Hello,\n\nthe balance of {account.name} is {_money(payload)}, which does not cover the"
+        " start of a call:\nnew callers do not get through. Your numbers are kept.\n\n"
+        f"They get through again from the moment of a top-up: {url}/billing\n",
+    )
+
+
 def _restored(account: Account, payload: Payload, url: str) -> tuple[str, str]:
     return (
         f"{account.name}: service is restored",
@@ -109,6 +118,7 @@ def _money(payload: Payload) -> str:
 
 COMPOSERS: dict[str, Compose] = {
     "low_balance": _low_balance,
+    "callers_refused": _callers_refused,
     "suspended": _suspended,
     "restored": _restored,
     "text_received": _text_received,

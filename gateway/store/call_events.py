@@ -63,6 +63,7 @@ class Arrival:
     number_type: str
     plan_version_id: uuid.UUID
     forwarding_version_id: uuid.UUID | None
+    currency: str
     balance_micros: int
     live_calls: int  # others of this account, at this moment
     known: bool  # a repeated webhook: what was decided then holds
@@ -77,7 +78,7 @@ select d.tenant_id, d.id, d.account_id, d.source,
        d.country, d.number_type, coalesce(c.plan_version_id, a.plan_version_id),
        case when c.call_sid is null then d.forwarding_version_id
             else c.forwarding_version_id end,
-       w.balance_micros,
+       a.currency, w.balance_micros,
        (select count(*) from call as live
          where live.tenant_id = d.tenant_id and live.account_id = d.account_id
            and live.ended_at is null and live.call_sid <> :call_sid),
@@ -99,6 +100,30 @@ def arrival(connection: Connection, e164: str, call_sid: str) -> Arrival | None:
     """The only look-up of a webhook outside one tenant; None when the number is nobody's."""
     row = execute(connection, _ARRIVAL, {"e164": e164, "call_sid": call_sid}).fetchone()
     return None if row is None else Arrival(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class LastCall:
+    to_number: str
+    refused: str | None
+
+
+_LAST_CALL = statement(
+    """
+select to_number, refused
+  from call
+ where tenant_id = :tenant_id and account_id = :account_id
+ order by started_at desc, call_sid desc
+ limit 1
+"""
+)
+
+
+def last_call(connection: Connection, scope: Scope) -> LastCall | None:
+    row = execute(
+        connection, _LAST_CALL, {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
+    ).fetchone()
+    return None if row is None else LastCall(*row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +381,7 @@ class KnownCall:
     number_type: str
     plan_version_id: uuid.UUID
     forwarding_version_id: uuid.UUID | None
+    currency: str
     balance_micros: int
     live_calls: int
     started_at: dt.datetime

@@ -7,7 +7,7 @@ import pytest
 from world import CALLER, FRONT_DESK, ONE_PHONE, Member, World
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, plans, watchdog
+from gateway.services import accounts, calls, plans, watchdog
 from gateway.store.calls import CallRow
 from gateway.store.ledger import PostingRow
 from gateway.store.legs import LegRow
@@ -253,6 +253,22 @@ def test_c3_a_call_needs_the_least_balance_of_its_plan_to_start(
     assert stage.status(acme.scope) == "active"  # refused is not suspended
     (call,) = stage.rows(CallRow, acme.scope)
     assert call.refused == (None if rings else "balance_below_minimum")
+
+
+def test_an_owner_is_told_once_a_day_that_callers_are_turned_away(stage: World) -> None:
+    bolt = stage.join("Bolt", funds=900, plan="payg_cut", document=ONE_PHONE)
+    for _ in range(2):
+        assert REJECT in stage.ask(bolt.e164)
+    assert stage.status(bolt.scope) == "active", "there is money, and it starts no call"
+    stage.work()
+    told = [mail.subject for mail in stage.rows(MailRow, bolt.scope)]
+    assert told.count("Bolt: new callers are turned away") == 1
+    with stage.units.read() as uow:
+        assert calls.turns_callers_away(uow, bolt.scope)
+    stage.top_up(bolt.scope, 1_000_000)
+    with stage.units.read() as uow:
+        assert not calls.turns_callers_away(uow, bolt.scope), "a top-up is enough, without a call"
+    assert FRONT_DESK in stage.ask(bolt.e164)
 
 
 def test_s4_08_and_s4_09_an_overrun_finishes_and_nobody_else_gets_in(stage: World) -> None:
