@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
+import structlog
 from apiflask import APIBlueprint
 from flask import Response, g, request
 from flask_limiter.util import get_remote_address
@@ -152,6 +153,7 @@ def _principal() -> Principal:
 def _access() -> Access:
     principal: Principal = g.principal
     scope = scope_of(principal, _account_id(principal))
+    structlog.contextvars.bind_contextvars(account_id=str(scope.account_id))
     with runtime.current().units.read() as uow:
         account = accounts.get_account(uow, scope)
     return Access(principal, scope, account)

@@ -34,7 +34,8 @@ def work(units: UnitsOfWork, queue: str, handlers: Mapping[str, Handler]) -> int
                 uow.connection, queue, now=uow.now, lease=LEASE, limit=CLAIMED_AT_ONCE
             )
         for deed in claimed:
-            _do(units, deed, handlers.get(deed.kind))
+            with structlog.contextvars.bound_contextvars(account_id=str(deed.account_id)):
+                _do(units, deed, handlers.get(deed.kind))
         tried += len(claimed)
         if len(claimed) < CLAIMED_AT_ONCE:
             return tried

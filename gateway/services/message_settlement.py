@@ -202,7 +202,12 @@ class _Batch:
     def _report_unrated(self, message: DueMessage) -> None:
         """A text that came in under a plan that sells none is charged nothing, and never
         silently; none goes out without a price."""
-        log.error("settle.text_unrated", message_id=str(message.id), peer=message.peer)
+        log.error(
+            "settle.text_unrated",
+            account_id=str(self.books.scope.account_id),
+            message_id=str(message.id),
+            peer=message.peer,
+        )
         audit.note(
             self.uow,
             self.books.scope,

@@ -421,7 +421,13 @@ class _Batch:
 
     def _report_unrated(self, leg: DueLeg) -> None:
         """A leg without a price is charged nothing, and never silently."""
-        log.error("settle.unrated", leg_sid=leg.leg_sid, to=leg.to_address)
+        log.error(
+            "settle.unrated",
+            account_id=str(self.books.scope.account_id),
+            call_sid=leg.call_sid,
+            leg_sid=leg.leg_sid,
+            to=leg.to_address,
+        )
         audit.note(
             self.uow,
             self.books.scope,

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
+import structlog
 from sqlalchemy import select
 
 from gateway import db
@@ -85,6 +86,15 @@ def test_a_deed_is_done_once_whatever_is_ordered_twice(units: UnitsOfWork) -> No
     assert deeds.work(units, "carrier", {"call_back": lambda deed: done.append(deed.key)}) == 0
     assert sorted(done) == ["a", "b"]
     assert states(units) == {"a": "done", "b": "done"}
+
+
+def test_what_a_deed_logs_names_its_account(units: UnitsOfWork) -> None:
+    order(units, "a")
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        deeds.work(units, "carrier", {"call_back": failing(GONE)})
+    assert [(line["event"], line["account_id"]) for line in lines] == [
+        ("deed.dead", str(ACME.account_id))
+    ]
 
 
 def test_other_queues_are_left_alone(units: UnitsOfWork) -> None:
