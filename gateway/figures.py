@@ -3,6 +3,7 @@ become text on a page. Templates get these as filters.
 """
 
 import datetime as dt
+import re
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from babel.numbers import format_currency, format_decimal
 from flask import Flask, g
 from markupsafe import Markup
 
+from routing.geography import country_names
 from routing.numbering import pretty
 
 LOCALE = "en_US"
@@ -21,6 +23,7 @@ NONE = "\N{EN DASH}"
 EXACT = "¤#,##0.00####"  # every micro that is not zero is shown
 RATE = "¤#,##0.0000##"
 COLUMN = "¤#,##0.000000"
+INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)")
 
 
 def money(micros: int | None, currency: str) -> str:
@@ -81,6 +84,30 @@ def phone(e164: str | None) -> str:
     return pretty(e164)
 
 
+def country(code: str) -> str:
+    return country_names().get(code, code)
+
+
+def city(zone: str) -> str:
+    """The city that a time zone is named by: "Los Angeles"."""
+    return zone.rpartition("/")[2].replace("_", " ")
+
+
+def told(words: str) -> Markup:
+    """An explanation, with its instants by the clock of the account instead of ISO 8601 in UTC."""
+    parts = INSTANT.split(words)
+    return Markup("").join(
+        instant(dt.datetime.fromisoformat(part), style="full") if INSTANT.fullmatch(part) else part
+        for part in parts
+    )
+
+
+def in_words(name: str) -> str:
+    """What the code calls it, to be read: "plan.not_moved" is "Plan: not moved"."""
+    words = name.replace(".", ": ").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
 def local(at: dt.datetime, zone: str) -> dt.datetime:
     return at.astimezone(ZoneInfo(zone))
 
@@ -126,6 +153,10 @@ def install(app: Flask) -> None:
         "count": count,
         "seconds": seconds,
         "phone": phone,
+        "country": country,
+        "city": city,
+        "told": told,
+        "in_words": in_words,
         "instant": instant,
         "day": day,
     }

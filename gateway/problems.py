@@ -96,7 +96,8 @@ def answer(
         "error.html",
         status=status,
         title=HTTPStatus(status).phrase,
-        words=words or WORDS.get(status, HTTPStatus(status).description),
+        # A page does not repeat an id that only a program would know.
+        words=(words if status != 404 else "") or WORDS.get(status, HTTPStatus(status).description),
         see=more.get("see"),
     )
     response = Response(page, status, mimetype="text/html")

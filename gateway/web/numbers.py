@@ -85,7 +85,7 @@ def numbers_search() -> str:
         found=found,
         problem=problem,
         errors=errors,
-        countries=[(code, code) for code in sold],
+        countries=[(code, figures.country(code)) for code in sold],
     )
 
 

@@ -1,8 +1,10 @@
 """Figures as people read them."""
 
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
+from flask import Flask, g
 
 from gateway import figures
 from gateway.services.overview import DayUsage
@@ -41,6 +43,29 @@ def test_an_instant_is_local_for_people_and_utc_for_machines() -> None:
     shown = figures.instant(at, "America/New_York")
     assert 'datetime="2026-03-08T07:30:00Z"' in shown
     assert "Mar 8, 3:30" in shown
+
+
+def test_an_explanation_tells_its_webhooks_time_by_the_accounts_clock() -> None:
+    words = "0 s × $0.05/min <b>, caused by webhook completed at 2026-03-08T07:30:00+00:00"
+    with Flask(__name__).app_context():
+        g.account = SimpleNamespace(time_zone="America/New_York")
+        shown = figures.told(words)
+    assert shown.startswith("0 s × $0.05/min &lt;b&gt;, caused by webhook completed at <time ")
+    assert ">Mar 8, 2026, 3:30:00 AM EDT</time>" in shown
+
+
+@pytest.mark.parametrize(
+    "words, name",
+    [
+        (figures.country("CA"), "Canada"),
+        (figures.country("ZZ"), "ZZ"),
+        (figures.city("America/Argentina/Buenos_Aires"), "Buenos Aires"),
+        (figures.city("UTC"), "UTC"),
+        (figures.in_words("plan.not_moved"), "Plan: not moved"),
+    ],
+)
+def test_what_only_programs_would_know_has_a_name(words: str, name: str) -> None:
+    assert words == name
 
 
 @pytest.mark.parametrize("caller", [None, ""])
