@@ -17,7 +17,7 @@ from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
-from gateway.services.errors import FieldError, Invalid, NotForSale, ServiceError
+from gateway.services.errors import FieldError, Invalid, NotForSale, NotFound, ServiceError
 
 log = structlog.get_logger(__name__)
 
@@ -96,8 +96,7 @@ def answer(
         "error.html",
         status=status,
         title=HTTPStatus(status).phrase,
-        # A page does not repeat an id that only a program would know.
-        words=(words if status != 404 else "") or WORDS.get(status, HTTPStatus(status).description),
+        words=words or WORDS.get(status, HTTPStatus(status).description),
         see=more.get("see"),
     )
     response = Response(page, status, mimetype="text/html")
@@ -129,7 +128,10 @@ def init_app(app: APIFlask, *, unreadable: Iterable[type[Exception]] = ()) -> No
 def _service_error(error: ServiceError) -> Response:
     errors = error.errors if isinstance(error, Invalid) else ()
     more: dict[str, Any] = {"see": error.see} if isinstance(error, NotForSale) else {}
-    return answer(error.status, error.code, error.words, errors, **more)
+    words = error.words
+    if isinstance(error, NotFound) and not wants_json():
+        words = f"There is no {error.noun} here."  # the id means nothing to people
+    return answer(error.status, error.code, words, errors, **more)
 
 
 def _http_exception(error: HTTPException) -> Response:

@@ -56,10 +56,10 @@ def test_a_field_error_names_its_path(client: FlaskClient) -> None:
     ]
 
 
-def test_people_get_a_page_with_the_same_words(client: FlaskClient) -> None:
+def test_people_get_a_page_with_the_same_words_and_without_the_id(client: FlaskClient) -> None:
     answer = client.get("/page/CA1", headers={"Accept": "text/html"})
     assert answer.status_code == 404
-    assert "There is no call" in answer.get_data(as_text=True)
+    assert "There is no call here." in answer.get_data(as_text=True)
 
 
 def test_a_wrong_method_names_the_right_one(client: FlaskClient) -> None:

@@ -25,7 +25,7 @@ def test_the_overview_counts_the_call_and_says_how_long_the_money_lasts(acme: An
     page = acme.page("/")
     assert "1 answered, 0 missed" in page
     assert "Google Ads" in page
-    assert "345 days" in page  # 47.86 at 0.138332 a day
+    assert "235 days" in page  # 47.86 at 0.138332 a day for calls and 0.064516 for rent
 
 
 def test_the_chart_has_a_table_with_the_same_figures(acme: Any) -> None:
