@@ -9,12 +9,11 @@ from collections.abc import Container
 from typing import Any
 from uuid import UUID
 
-import structlog
 from flask import Blueprint, Flask, Response, abort, g, redirect, request, session, url_for
 from flask.blueprints import BlueprintSetupState
 from werkzeug.wrappers import Response as AnyResponse
 
-from gateway import figures, runtime
+from gateway import figures, logs, runtime
 from gateway.services import accounts, logins
 from gateway.services.principals import Principal
 
@@ -60,8 +59,7 @@ def guard(blueprint: Blueprint, roles: Container[str], public: Container[str] = 
                 return redirect(STAFF_HOME)
             abort(404)
         if g.principal.scope is not None:
-            account_id = str(g.principal.scope.account_id)
-            structlog.contextvars.bind_contextvars(account_id=account_id)
+            logs.about_account(g.principal.scope.account_id)
             with runtime.current().units.read() as uow:
                 g.account = accounts.get_account(uow, g.principal.scope)
         return None

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -50,6 +51,11 @@ def configure(level: str) -> None:
     # Their INFO is a line for each request with its full URL.
     for noisy in ("urllib3", "twilio", "stripe", "alembic", "werkzeug"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def about_account(account_id: UUID) -> None:
+    """Every later line of this request names the account."""
+    structlog.contextvars.bind_contextvars(account_id=str(account_id))
 
 
 def hide_secrets(

@@ -13,12 +13,11 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
-import structlog
 from apiflask import APIBlueprint
 from flask import Response, g, request
 from flask_limiter.util import get_remote_address
 
-from gateway import runtime
+from gateway import logs, runtime
 from gateway.api.strict import BODY_BYTES_MAX
 from gateway.limits import limiter
 from gateway.services import accounts, tokens
@@ -153,7 +152,7 @@ def _principal() -> Principal:
 def _access() -> Access:
     principal: Principal = g.principal
     scope = scope_of(principal, _account_id(principal))
-    structlog.contextvars.bind_contextvars(account_id=str(scope.account_id))
+    logs.about_account(scope.account_id)
     with runtime.current().units.read() as uow:
         account = accounts.get_account(uow, scope)
     return Access(principal, scope, account)

@@ -45,7 +45,10 @@ ROOF = ("gateway.app", "gateway.bootstrap", "gateway.cli", "gateway.commands", "
 
 HOUSE = {
     "rules: billing": Room(0, ("billing",), (), ("phonenumbers", "holidays", "stdnum")),
-    "rules: routing": Room(0, ("routing",), (), ("phonenumbers", "holidays", "twilio", "zipcodes")),
+    "rules: routing": Room(0, ("routing",), (), ("phonenumbers", "holidays", "twilio")),
+    "the maker of routing's tables, run by hand": Room(
+        0, ("routing.data.generate",), (), ("phonenumbers", "zipcodes", "babel"),
+    ),
     "settings": Room(
         0, ("gateway.config",), (), ("pydantic", "pydantic_settings", "dotenv", "stdnum"),
     ),
