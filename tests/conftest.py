@@ -48,6 +48,16 @@ def worker_number(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Twilio's published data, kept beside the repository where the project is developed."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("RINGLEDGER_SHARED_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"Twilio's data is not at {folder}; RINGLEDGER_SHARED_DATA names its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Any:
     """The PostgreSQL and the Valkey of this run (see servers.py), the same for all workers."""
     base = tmp_path_factory.getbasetemp()

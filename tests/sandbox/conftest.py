@@ -1,10 +1,8 @@
 """The carrier under test, and a customer for it: a small HTTP server that plays the gateway."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,16 +132,6 @@ def dial(customer: Customer) -> Callable[..., str]:
         return f"<Dial {url} {attributes}>{nouns}</Dial>"
 
     return build
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Twilio's published data, kept beside the repository where the project is developed."""
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("RINGLEDGER_SHARED_DATA", beside))
-    if not folder.is_dir():
-        pytest.skip(f"Twilio's data is not at {folder}; RINGLEDGER_SHARED_DATA names its folder")
-    return folder
 
 
 @pytest.fixture
