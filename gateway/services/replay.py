@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
-from billing.calendar import billing_cycle, local_date
 from billing.memberships import BillingChange, shares_billing_at
 from billing.metering import LegStatus, LegUsage
 from billing.minutes import bucket_account
@@ -23,7 +22,7 @@ from billing.pools import pool_bucket, pool_bucket_id
 from billing.postings import wallet
 from billing.rates import LegKind
 from billing.replay import Billed, bill_leg
-from gateway.services import accounts, minutes, plans
+from gateway.services import accounts, minutes, plans, pools
 from gateway.services.accounts import Account
 from gateway.services.plans import PlanVersion
 from gateway.services.settlement import TARGET_KINDS
@@ -261,8 +260,7 @@ class _Walk:
         if pool is None:
             return
         zone = self.account.time_zone
-        day = local_date(self.account.created_at, zone).day
-        cycle = billing_cycle(day, since, zone)
+        cycle = pools.cycle_of(version, zone, since)
         while cycle.starts_at < until:
             self._add(
                 pool_bucket(
@@ -275,7 +273,7 @@ class _Walk:
                 ),
                 issued=True,
             )
-            cycle = billing_cycle(day, cycle.ends_at, zone)
+            cycle = pools.cycle_of(version, zone, cycle.ends_at)
 
     def _add(self, bucket: Bucket, *, issued: bool, closed_at: dt.datetime | None = None) -> None:
         self.buckets[bucket.id] = bucket

@@ -240,6 +240,26 @@ def test_m02_a_pool_of_another_plan_is_full_in_each_cycle_and_its_access_is_coun
     assert seen.access.replayed_micros >= 39_000_000
 
 
+def test_c14_the_cycles_of_another_plan_begin_on_its_own_anchor_day(
+    units: UnitsOfWork, on_sale: None
+) -> None:
+    """Not on the day on which the account was opened, which is the fourth."""
+    pool = {"minutes": 50, "scope": "account", "leg_scope": ["inbound"]}
+    whole = load_catalogue()["payg"] | {
+        "name": "On the fifth",
+        "pool": pool,
+        "statement": {"period": "cycle", "anchor_day": 5},
+    }
+    with units.begin() as uow:
+        version = plans.publish_plan(uow, "fifth", whole, OLGA)
+    account = open_account(units, "payg")
+    history = Diary(units, account)
+    did = history.number("+14155550100")
+    for hours in (2, 20):  # in the afternoon of the fourth, in the morning of the fifth
+        history.call(did, Target(MOBILE, talk=2_900), at=NOON + dt.timedelta(hours=hours))
+    assert asked(units, account, version).calls.drawn_seconds == 2 * 2_900
+
+
 def test_m02_rent_is_that_of_the_other_plan(
     units: UnitsOfWork, fund: Callable[..., None], desk: Any, acme: Account
 ) -> None:
