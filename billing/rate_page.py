@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from billing.explain import increment_words
-from billing.rates import Rate
+from billing.rates import LegKind, Rate
 from billing.tariffs import Plan
 from billing.terms import Term
 
@@ -64,8 +64,13 @@ def _calls(plan: Plan) -> Iterator[RateRow]:
     if tariff.free_until_seconds:
         note += f", free up to {tariff.free_until_seconds} s"
     if tariff.billable_legs.inbound:
+        in_pool = _only_minutes(plan, "inbound")
+        how = f"{note}, of the minutes of the cycle" if in_pool else note
         for rate in tariff.inbound.values():
-            yield RateRow("inbound", rate.label, rate.per_minute_micros, "minute", note)
+            price = 0 if in_pool else rate.per_minute_micros
+            yield RateRow("inbound", rate.label, price, "minute", how)
+    if not tariff.billable_legs.forwarded:
+        yield RateRow("outbound", "Forwarded calls", 0, "minute", "included")
     if tariff.billable_legs.forwarded or tariff.billable_legs.transfer:
         for label, micros, prefixes in _grouped(_priced(tariff.outbound)):
             yield RateRow("outbound", label, micros, "minute", note, prefixes)
@@ -76,6 +81,18 @@ def _calls(plan: Plan) -> Iterator[RateRow]:
         yield RateRow("surcharges", label, micros, "minute", "on top of the call", prefixes)
     if tariff.connect_fee_micros:
         yield RateRow("outbound", "Connection", tariff.connect_fee_micros, "charged leg")
+
+
+def _only_minutes(plan: Plan, leg: LegKind) -> bool:
+    """Whether minutes are all that such a leg ever costs: calls are refused when they are used
+    up, and what overruns them is free."""
+    pool, terms = plan.terms.allowance, plan.terms
+    return (
+        pool is not None
+        and leg in pool.leg_scope
+        and terms.exhaustion == "block_new"
+        and plan.in_call.overrun_price == "zero"
+    )
 
 
 def _messages(plan: Plan) -> Iterator[RateRow]:
@@ -90,7 +107,7 @@ def _messages(plan: Plan) -> Iterator[RateRow]:
 
 def _minutes(plan: Plan) -> Iterator[RateRow]:
     for offer in plan.terms.packages:
-        note = f"{offer.minutes} {offer.number_type} minutes"
+        note = f"{offer.minutes:,} {offer.number_type} minutes"
         unit = "month" if offer.renews else "package"
         yield RateRow("packages", offer.code, offer.price_micros, unit, note)
     for bundle in plan.terms.topup.bundles:

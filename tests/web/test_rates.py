@@ -1,19 +1,24 @@
 """S5-06: the customers' price list is made from the plan that bills them: every row is billed."""
 
+import datetime as dt
 import re
 from html import unescape
+from uuid import UUID
 
 import pytest
 
 from billing.catalogue import CARRIER_COST, load_catalogue
 from billing.messages import MessageStatus, MessageUsage, rate_message
 from billing.metering import LegStatus, LegUsage
+from billing.packages import Bucket, LegMoment
 from billing.rate_page import RateRow, rate_page
 from billing.rating import rate_leg
+from billing.replay import bill_leg
 from billing.tariffs import Plan, parse_plan
 from tests.web.conftest import Browser, World
 
 MINUTE = 60
+NOW = dt.datetime(2026, 3, 4, 17, 0, tzinfo=dt.UTC)
 PLANS = sorted(load_catalogue().keys() - {CARRIER_COST})
 
 
@@ -31,7 +36,23 @@ def billed(row: RateRow, plan: Plan) -> int | None:
             number_country=key[0],
             number_type=key[1],
         )
-        return rate_leg(usage, tariff).charge_micros - tariff.connect_fee_micros
+        charge = rate_leg(usage, tariff).charge_micros - tariff.connect_fee_micros
+        if plan.terms.allowance is None or plan.in_call.overrun_price != "zero":
+            return charge
+        pool = Bucket(
+            id=UUID(int=1),
+            kind="pool",
+            owner_id=UUID(int=2),
+            remaining_seconds=1,  # and beyond it the call goes on
+            starts_at=NOW,
+            expires_at=NOW + dt.timedelta(days=30),
+            leg_scope=plan.terms.allowance.leg_scope,
+            overdrawn=plan.terms.exhaustion == "block_new",
+        )
+        began = LegMoment(
+            account_id=UUID(int=2), number_e164="+12125550100", began_at=NOW, answered_at=NOW
+        )
+        return bill_leg(usage, plan, balance_micros=0, buckets=[pool], moment=began).charge_micros
     if row.section == "outbound" and row.prefixes:
         charges = {
             rate_leg(
