@@ -155,6 +155,7 @@ def principal_of(login: Login) -> Principal:
         name=login.email,
         role=roles[login.role],
         scope=login.scope,
+        person=login.name,
         session_epoch=login.session_epoch,
     )
 

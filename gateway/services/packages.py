@@ -34,6 +34,7 @@ from gateway.store.base import Scope, new_id
 from gateway.store.buckets import StoredBucket
 from gateway.store.packages import StoredPackage
 from gateway.uow import UnitOfWork
+from routing import geography
 
 KEY_LENGTH_MAX = 200
 
@@ -95,11 +96,13 @@ def offers(uow: UnitOfWork, scope: Scope) -> tuple[Offer, ...]:
 
 
 def purchaser_of(principal: Principal, account_name: str) -> Purchaser:
-    """Who buys, as they are called now; staff buys in the account's name (S1-09)."""
+    """Who buys, as they are called now and by the log-in that stays; staff buys in the account's
+    name (S1-09)."""
     actor_id = str(principal.id or "")
     if principal.is_ops:
         return Purchaser(actor_id, account_name, acted_as_by=principal.name)
-    return Purchaser(actor_id, principal.name)
+    person = f"{principal.person}, {principal.name}" if principal.person else principal.name
+    return Purchaser(actor_id, person)
 
 
 def buy(
@@ -240,7 +243,7 @@ def offer_words(offer: PackageOffer) -> str:
 
 
 def region_words(region: RegionSet | None) -> str:
-    """Which numbers draw it: "US and CA, without 808 and 907"."""
+    """Which numbers draw it: "CA and US, without 808 (Hawaii) and 907 (Alaska)"."""
     if region is None:
         return "any number"
     words = _listed(region.include)
@@ -249,9 +252,16 @@ def region_words(region: RegionSet | None) -> str:
 
 
 def _listed(regions: RegionList) -> str:
-    names = [*sorted(regions.countries), *sorted(regions.area_codes)]
+    names = [*sorted(regions.countries), *map(_area_words, sorted(regions.area_codes))]
     names += [f"+{prefix}" for prefix in regions.prefixes]
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _area_words(code: str) -> str:
+    """What the code covers, where the numbering plan has it as one state."""
+    area = geography.area_codes().get(code)
+    state = geography.state_names().get(area.state) if area else None
+    return f"{code} ({state})" if state else code
 
 
 def package_of(uow: UnitOfWork, stored: StoredPackage) -> Package:

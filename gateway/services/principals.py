@@ -11,7 +11,8 @@ Role = Literal["owner", "member", "ops", "account"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`name` is the actor in the audit trail. Staff (`ops`) have no scope of their own: the edge
+    """`name` is the actor in the audit trail: of a person the log-in, which never changes, with
+    `person` as it is called now. Staff (`ops`) have no scope of their own: the edge
     gives them the account's they act for."""
 
     kind: Literal["login", "token"]
@@ -19,6 +20,7 @@ class Principal:
     name: str
     role: Role
     scope: Scope | None
+    person: str = ""  # empty for a program
     session_epoch: int = 0  # a session made under an older epoch has ended
 
     @property

@@ -131,8 +131,10 @@ def test_s1_18_a_plan_without_packages_offers_none(units: UnitsOfWork, acme: Acc
 def test_s1_09_staff_that_buys_for_a_customer_stands_beside_its_name(shop: Account) -> None:
     staff = Principal("login", None, OLGA, "ops", None)
     assert packages.purchaser_of(staff, "Acme").words == f"Acme (by {OLGA})"
-    ann = Principal("login", None, "ann@acme.test", "owner", shop.scope)
-    assert packages.purchaser_of(ann, "Acme").words == "ann@acme.test"
+    ann = Principal("login", None, "ann@acme.test", "owner", shop.scope, person="Ann Acme")
+    assert packages.purchaser_of(ann, "Acme").words == "Ann Acme, ann@acme.test"
+    program = Principal("token", None, "token Shop", "account", shop.scope)
+    assert packages.purchaser_of(program, "Acme").words == "token Shop"
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_s4_11_the_price_of_a_bundle_is_confirmed_and_a_second_press_buys_nothin
     for _ in range(2):
         assert owner.post("/billing/bundles/buy", form).status_code == 302
     (bought,) = owned(world)
-    assert bought.purchased_by == "owner@acme.test"
+    assert bought.purchased_by == "Acme owner, owner@acme.test"
     page = owner.page("/billing/packages")
     assert "100 minutes" in page and "100 min" in page and "owner@acme.test" in page
 

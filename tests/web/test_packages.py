@@ -77,7 +77,7 @@ def test_the_price_is_confirmed_and_a_second_press_buys_nothing_more(shop: World
     for _ in range(2):
         assert owner.post("/billing/packages/buy", form).status_code == 302
     (bought,) = owned(shop)
-    assert bought.purchased_by == "owner@acme.test"
+    assert bought.purchased_by == "Acme owner, owner@acme.test"
 
 
 def test_s1_06_to_s1_10_the_page_shows_kind_renewal_used_remaining_purchaser_and_stop(
@@ -111,6 +111,17 @@ def test_an_empty_balance_buys_nothing_and_is_told_what_is_missing(world: World)
 def test_s4_01_the_minutes_left_stand_on_every_page(shop: World, path: str) -> None:
     page = shop.logged_in("owner@acme.test").page(path)
     assert "Minutes left" in page and "of 100" in page
+
+
+def test_s4_01_to_s4_03_settings_calls_shows_the_minutes_of_the_cycle(shop: World) -> None:
+    """One click from the widget of any screen."""
+    owner = shop.logged_in("owner@acme.test")
+    assert 'href="/settings#calls"' in owner.page("/numbers")
+    page = owner.page("/settings")
+    section = page[page.index('id="calls"') : page.index('id="password"')]
+    for words in ("Billing cycle", "Time allocated", "Currently used", "Time remaining"):
+        assert words in section
+    assert "1 h 40 min" in section, "100 minutes"
 
 
 def test_accounts_without_a_pool_have_no_minutes_on_their_pages(world: World) -> None:
