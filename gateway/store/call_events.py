@@ -381,7 +381,6 @@ class KnownCall:
     number_type: str
     plan_version_id: uuid.UUID
     forwarding_version_id: uuid.UUID | None
-    currency: str
     balance_micros: int
     live_calls: int
     started_at: dt.datetime

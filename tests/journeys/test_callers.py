@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from world import BOTH_PHONES, CALLER, FRONT_DESK, MOBILE, VOICEMAIL, WAREHOUSE, World
 
 from gateway.sandbox.callbacks import Callback, Faults
@@ -191,6 +193,50 @@ def test_s3_15_when_nobody_takes_it_the_caller_may_leave_a_message(stage: World)
     settled(stage)
     assert rung(stage, acme) == [FRONT_DESK, MOBILE, WAREHOUSE]
     assert len(stage.rows(RecordingRow, acme.scope)) == 1
+
+
+def test_a_call_goes_on_by_the_version_that_it_began_with(stage: World) -> None:
+    """The rota is replaced while the first phone rings: the second is still the old plan's."""
+    acme = stage.join("Acme", document=ROTA)
+    stage.nobody(FRONT_DESK)
+    stage.person(MOBILE, talks=10)
+    began_with = stage.ring(acme.e164, seconds=5)
+    stage.publish(acme.scope, acme.number.id, ring(WAREHOUSE))
+    stage.carrier.run_until_idle()
+    settled(stage)
+    assert rung(stage, acme) == [FRONT_DESK, MOBILE]
+    stage.person(WAREHOUSE, talks=10)
+    afterwards = stage.call(acme.e164)
+    with stage.units.read() as uow:
+        versions = {
+            version.id: version.version
+            for version in forwarding.versions(uow, acme.scope, acme.number.id)
+        }
+    kept = {
+        row.call_sid: versions[row.forwarding_version_id] for row in stage.rows(CallRow, acme.scope)
+    }
+    assert kept == {began_with: 1, afterwards: 2}
+
+
+FROZEN = ("posting", "receipt", "plan_version", "forwarding_version", "audit")
+
+
+@pytest.mark.parametrize("table", FROZEN)
+def test_what_was_published_or_written_down_is_changed_by_nobody_not_even_by_hand(
+    stage: World, table: str
+) -> None:
+    acme = stage.join("Acme")
+    stage.person(FRONT_DESK, talks=10)
+    stage.call(acme.e164)
+    settled(stage)
+    for deed in (
+        f"update {table} set id = id" if table != "posting" else "update posting set seq = seq",
+        f"delete from {table}",
+        f"truncate {table} cascade",
+    ):
+        with stage.units.begin() as uow, pytest.raises(DBAPIError, match="is append-only"):
+            assert uow.connection.scalar(text(f"select count(*) from {table}"))
+            uow.connection.execute(text(deed))
 
 
 # Where the caller is, and when.
