@@ -10,7 +10,7 @@ import gc
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -166,7 +166,12 @@ def settle_account(
         agency = payers.take(uow, Scope(scope.tenant_id, cast(uuid.UUID, locked.parent_id)))
         if agency is None:
             return 0
-    batch = _Batch(uow, own, carrier, paid_in_advance, agency)
+    # Read before the pipeline, in which no answer is waited for; a new process knows none of them.
+    sold = {
+        id: plans.plan_version(uow.connection, id).plan
+        for id in {leg.plan_version_id for leg in legs}
+    }
+    batch = _Batch(uow, own, carrier, sold, paid_in_advance, agency)
     bridged = _bridged(uow, scope, legs)
     with unawaited(uow.connection):
         for leg in legs:
@@ -204,12 +209,14 @@ class _Batch:
         uow: UnitOfWork,
         books: Books,
         carrier: PlanVersion | None,
+        sold: Mapping[uuid.UUID, Plan],
         paid_in_advance: Minutes | None = None,
         agency: Books | None = None,
     ) -> None:
         self.uow = uow
         self.books = books
         self.carrier = carrier
+        self.sold = sold
         self.minutes = paid_in_advance
         self.agency = agency
         self.settled: list[SettledLeg] = []
@@ -250,7 +257,7 @@ class _Batch:
         self._add_up(leg, rated.billed_seconds, charge, cost)
 
     def _plan(self, leg: DueLeg) -> Plan:
-        return plans.plan_version(self.uow.connection, leg.plan_version_id).plan
+        return self.sold[leg.plan_version_id]
 
     def _mark(self, leg: SettledLeg) -> None:
         """By the hundred, and not waited for: the server marks these while the next are priced."""
