@@ -9,7 +9,7 @@ import datetime as dt
 import hashlib
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from pathlib import Path
@@ -55,6 +55,8 @@ RING_SECONDS = 6
 FICTION = "55501"  # numbers that belong to nobody
 CALLERS = (("212", "NY"), ("415", "CA"), ("305", "FL"), ("512", "TX"), ("617", "MA"))
 CALLS_PER_IMPORT = 200
+NIGHTLY = (settle.drain, renewals.drain, carrier.drain, notify.drain)
+DAILY = (settle.drain, carrier.drain)  # a first start should not wait for looks by the hour
 CENT = 10_000
 
 
@@ -121,20 +123,20 @@ class _Days:
         first = self.past.began.astimezone(HOUSE_ZONE).date()
         for n in range(DAYS + 1):
             day = first + dt.timedelta(days=n)
-            self._work(_clock(day, AFTER_MIDNIGHT))
+            self._work(_clock(day, AFTER_MIDNIGHT), NIGHTLY)
             opened = max(_clock(day, OFFICE_OPENED), self.past.began)
             if opened < self.past.until:
                 for customer in self.customers:
                     self._one_day(customer, n, day, opened)
-            self._work(_clock(day, EVENING))
-        self._work(self.past.until)
+            self._work(_clock(day, EVENING), DAILY)
+        self._work(self.past.until, NIGHTLY)
 
-    def _work(self, moment: dt.datetime) -> None:
-        """What every queue has to do by then."""
+    def _work(self, moment: dt.datetime, queues: Sequence[Callable[[Work], int]]) -> None:
+        """What these queues have to do by then."""
         if not self.past.began < moment <= self.past.until:
             return
         tools = Work(at(self.runtime, moment), SandboxMailer())
-        for drain in (settle.drain, renewals.drain, carrier.drain, notify.drain):
+        for drain in queues:
             drain(tools)
 
     def _one_day(self, customer: Customer, n: int, day: dt.date, opened: dt.datetime) -> None:
