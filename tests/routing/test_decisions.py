@@ -223,7 +223,7 @@ def test_the_most_specific_place_wins(caller, facts, heard):
 
 def test_the_trace_says_why_in_plain_words():
     lines = decide(plan(OVERLAPPING), call_from(NEVADAN), NOON).trace
-    assert lines[0].words == "Caller is in Nevada, US, area code 702: rule 4 matches."
+    assert lines[0].words == "Caller is in Nevada, United States, area code 702: rule 4 matches."
     assert (lines[0].path, lines[1].path) == ("", "/rules/3/then")
 
 
