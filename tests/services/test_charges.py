@@ -148,7 +148,7 @@ def test_s3_07_a_plan_that_wants_a_card_begins_with_one(
             uow,
             waiting.scope,
             amount_micros=parse_amount("10.00"),
-            method="manual",
+            method="transfer",  # the plan takes no top-ups by hand
             reason="money alone does not do it",
             actor="Olga",
             idempotency_key="gift",
