@@ -18,6 +18,7 @@ ALERT = BALANCE | {"measure": "money", "reading": "5.00", "words": "The balance 
 ARREARS = BALANCE | {"day": 1, "channel": "email", "owed": "9.00", "overdue_on": "2026-03-01"}
 MAILS: dict[str, dict[str, Any]] = {
     "low_balance": BALANCE,
+    "callers_refused": BALANCE,
     "suspended": BALANCE,
     "restored": BALANCE,
     "receipt": {
