@@ -13,7 +13,8 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import NamedTuple, cast
 
 import structlog
 
@@ -35,7 +36,7 @@ from gateway.store import ledger as ledger_store
 from gateway.store import settlement
 from gateway.store.base import Scope
 from gateway.store.direct import unawaited
-from gateway.store.settlement import DayKey, DaySums, DueLeg, Marked, SettledLeg, Winner
+from gateway.store.settlement import DayKey, DaySums, DueLeg, Marked, QueuePlace, SettledLeg, Winner
 from gateway.uow import UnitOfWork, UnitsOfWork
 
 log = structlog.get_logger(__name__)
@@ -129,16 +130,37 @@ def _accounts_after(units: UnitsOfWork, after: Scope, until: Scope | None) -> It
 def _drain_account(
     units: UnitsOfWork, scope: Scope, carrier: PlanVersion | None, goes_on: Callable[[], bool]
 ) -> int:
-    total = 0
+    """Along its queue once. What came in behind is due at the next ring, as are legs that still
+    wait for a fact: they must not keep the ones after them from being settled."""
+    total, after = 0, settlement.QUEUE_HEAD
     while True:
         try:
-            settled = units.retrying(lambda uow: settle_account(uow, scope, carrier))
+            settled = units.retrying(
+                partial(
+                    settle_account,
+                    scope=scope,
+                    carrier=carrier,
+                    after=after,
+                    limit=LEGS_PER_TRANSACTION,
+                )
+            )
         except RenewFirst as due:
             renewals.renew_account(units, due.scope)
             continue
-        total += settled
-        if settled < LEGS_PER_TRANSACTION or not goes_on():
+        total += settled.legs
+        if settled.reached is None or not goes_on():
             return total
+        after = settled.reached
+
+
+class Settled(NamedTuple):
+    """How many legs, and how far along the queue; None at its end."""
+
+    legs: int
+    reached: QueuePlace | None
+
+
+NOTHING_SETTLED = Settled(0, None)
 
 
 def settle_account(
@@ -146,26 +168,27 @@ def settle_account(
     scope: Scope,
     carrier: PlanVersion | None,
     *,
-    limit: int = LEGS_PER_TRANSACTION,
-) -> int:
-    """Settle one account's due legs; how many. 0 when another worker holds the account.
+    after: QueuePlace,
+    limit: int,
+) -> Settled:
+    """Settle the next of one account's due legs; none when another worker holds the account.
 
     In the order in which they ended, so that a balance that runs out does so at the same leg
     whatever order the carrier's webhooks came in.
     """
     locked = ledger_store.lock_books(uow.connection, scope, wait=False)
     if locked is None:
-        return 0
-    legs = settlement.due_legs(uow.connection, scope, limit=limit)
+        return NOTHING_SETTLED
+    legs = settlement.due_legs(uow.connection, scope, after=after, limit=limit)
     if not legs:
-        return 0
+        return NOTHING_SETTLED
     own = Books(scope, locked, locked.balance_micros)
     paid_in_advance = minutes.open_minutes(uow, scope, locked) if locked.draws_minutes else None
     agency = None
     if paid_in_advance and any(paid_in_advance.shares_with(leg.started_at) for leg in legs):
         agency = payers.take(uow, Scope(scope.tenant_id, cast(uuid.UUID, locked.parent_id)))
         if agency is None:
-            return 0
+            return NOTHING_SETTLED
     # Read before the pipeline, in which no answer is waited for; a new process knows none of them.
     sold = {
         id: plans.plan_version(uow.connection, id).plan
@@ -183,7 +206,7 @@ def settle_account(
             batch.settle(leg, talked or 0)
     batch.write()
     LEGS_SETTLED.inc(len(batch.settled))
-    return len(batch.settled)
+    return Settled(len(batch.settled), legs[-1].place if len(legs) == limit else None)
 
 
 def _bridged(uow: UnitOfWork, scope: Scope, legs: list[DueLeg]) -> dict[str, int | None]:
@@ -244,7 +267,7 @@ class _Batch:
         self._mark(
             SettledLeg(
                 leg.leg_sid,
-                leg.place,
+                leg.ctid,
                 max(0, leg.ring_seconds),
                 rated.billed_seconds,
                 rated.rate.per_minute_micros if rated.rate else None,

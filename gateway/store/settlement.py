@@ -81,6 +81,16 @@ def oldest_due_at(connection: Connection) -> dt.datetime | None:
     return oldest
 
 
+class QueuePlace(NamedTuple):
+    """Where in an account's queue a leg stands: legs leave it in this order."""
+
+    ended_at: dt.datetime
+    leg_sid: str
+
+
+QUEUE_HEAD = QueuePlace(dt.datetime.min.replace(tzinfo=dt.UTC), "")
+
+
 class DueLeg(NamedTuple):
     """An ended leg with what rating it needs. Field order is the select's.
 
@@ -98,6 +108,7 @@ class DueLeg(NamedTuple):
     beginning_awaited: bool  # its ringing is not known, and the carrier has still to be asked
     confirmed: bool | None
     answered_at: dt.datetime | None
+    ended_at: dt.datetime
     end_receipt_id: uuid.UUID | None
     started_at: dt.datetime  # of the call: its price, and the day that it belongs to
     did_id: uuid.UUID
@@ -107,7 +118,11 @@ class DueLeg(NamedTuple):
     number_country: str
     number_type: str
     number_e164: str
-    place: str  # of its row in the queue
+    ctid: str  # of its row in the queue
+
+    @property
+    def place(self) -> QueuePlace:
+        return QueuePlace(self.ended_at, self.leg_sid)
 
 
 # Read along the queue, then three probes a leg. Materialized, lateral and OFFSET 0 say so: left to
@@ -115,8 +130,9 @@ class DueLeg(NamedTuple):
 _DUE_LEGS = statement(
     """
 with due as materialized (
-  select ctid as place, tenant_id, leg_sid from leg_due
+  select ctid, tenant_id, leg_sid from leg_due
    where tenant_id = :tenant_id and account_id = :account_id
+     and (ended_at, leg_sid) > (:after_ended_at, :after_leg_sid)
    order by ended_at, leg_sid limit :limit
 )
 select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.talk_seconds,
@@ -124,9 +140,9 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
                    - l.talk_seconds),
        l.kind <> 'inbound' and l.dialled_at is null and c.check_at is not null
          and c.checks < :checks,
-       l.confirmed, l.answered_at, l.end_receipt_id,
+       l.confirmed, l.answered_at, l.ended_at, l.end_receipt_id,
        c.started_at, c.did_id, c.source, c.plan_version_id, c.counted, d.country, d.number_type,
-       d.e164, due.place::text
+       d.e164, due.ctid::text
   from due
  cross join lateral (select * from leg as l
                       where l.tenant_id = due.tenant_id and l.leg_sid = due.leg_sid offset 0) as l
@@ -139,7 +155,9 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
 )
 
 
-def due_legs(connection: Connection, scope: Scope, *, limit: int) -> list[DueLeg]:
+def due_legs(
+    connection: Connection, scope: Scope, *, after: QueuePlace, limit: int
+) -> list[DueLeg]:
     """In the order in which they ended. Under the account's lock, so nobody else settles them."""
     rows = execute(
         connection,
@@ -147,6 +165,8 @@ def due_legs(connection: Connection, scope: Scope, *, limit: int) -> list[DueLeg
         {
             "tenant_id": scope.tenant_id,
             "account_id": scope.account_id,
+            "after_ended_at": after.ended_at,
+            "after_leg_sid": after.leg_sid,
             "limit": limit,
             "checks": CHECKS_WAITED_FOR,
         },
@@ -181,7 +201,7 @@ def bridged_seconds(
 
 class SettledLeg(NamedTuple):
     leg_sid: str
-    place: str
+    ctid: str
     ring_seconds: int
     billed_seconds: int
     rate_micros: int | None
@@ -249,10 +269,10 @@ def mark_settled(
     return Marked(cursor, len(settled))
 
 
-# By place: a row of the queue is never updated, and nothing moves it while it is not deleted.
+# By ctid: a row of the queue is never updated, and nothing moves it while it is not deleted.
 _TAKE = statement(
     """
-delete from leg_due where tenant_id = :tenant_id and ctid = any(cast(:places as tid[]))
+delete from leg_due where tenant_id = :tenant_id and ctid = any(cast(:ctids as tid[]))
 """
 )
 
@@ -262,8 +282,8 @@ def take_off_the_queue(
 ) -> None:
     """After `mark_settled` of the same legs: a callback that holds one of them puts it on the queue
     while it is not marked, and would wait for a row that is being taken off."""
-    places = texts([leg.place for leg in settled])
-    taken = execute(connection, _TAKE, {"tenant_id": tenant_id, "places": places})
+    ctids = texts([leg.ctid for leg in settled])
+    taken = execute(connection, _TAKE, {"tenant_id": tenant_id, "ctids": ctids})
     assert taken.rowcount == len(settled), "a leg left the queue under the account's lock"
 
 

@@ -13,7 +13,7 @@ from world import BOTH_PHONES, CALLER, FRONT_DESK, MOBILE, VOICEMAIL, WAREHOUSE,
 from gateway.sandbox.callbacks import Callback, Faults
 from gateway.sandbox.people import Outcome
 from gateway.sandbox.poster import Reply, Request
-from gateway.services import forwarding
+from gateway.services import forwarding, settlement
 from gateway.services.preview import SAMPLE_CALL_SID, Scenario
 from gateway.store.audit import AuditRow
 from gateway.store.calls import CallRow
@@ -428,6 +428,34 @@ def test_a_plan_without_ivr_time_waits_for_the_leg_that_its_price_needs(
     legs = {leg.kind: leg for leg in stage.rows(LegRow, acme.scope)}
     assert legs["inbound"].charge_micros == 69_166
     assert stage.balance(acme.scope) == 50_000_000 - 69_166
+    stage.prove_ledger()
+
+
+def test_legs_that_wait_for_a_fact_do_not_keep_later_ones_from_being_settled(
+    stage: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole batch of them stands at the head of the queue."""
+    monkeypatch.setattr(settlement, "LEGS_PER_TRANSACTION", 2)
+    acme = stage.join("Acme", plan="answered_minutes", document=ring(FRONT_DESK))
+    stage.person(FRONT_DESK, talks=83)
+
+    def script(callback: Callback) -> list[float]:
+        return [1_000.0 if callback.kind == "leg" else 0.0]
+
+    stage.carrier.faults = Faults(script=script)
+    try:
+        for _ in range(2):
+            stage.ring(acme.e164, seconds=95)
+        stage.carrier.faults = Faults()
+        told = stage.ring(acme.e164, seconds=95)
+        assert stage.settle() == 2
+        charged = {leg.call_sid for leg in stage.rows(LegRow, acme.scope) if leg.charge_micros}
+        assert charged == {told}
+        stage.carrier.run_until_idle()
+    finally:
+        stage.carrier.faults = Faults()
+    settled(stage)
+    assert stage.balance(acme.scope) == 50_000_000 - 3 * 69_166
     stage.prove_ledger()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from billing.metering import LegStatus, status_rank
-from gateway.services import plans, settlement
+from gateway.services import settlement
 from gateway.services.accounts import Account
 from gateway.store import numbers
 from gateway.store.base import new_id
@@ -143,8 +143,7 @@ class History:
         return call_sid
 
     def settle(self) -> int:
-        with self.units.begin() as uow:
-            return settlement.settle_account(uow, self.scope, plans.carrier_tariff(uow.connection))
+        return settlement.drain(self.units).legs
 
     def voicemail(self, call_sid: str, media: bytes | None) -> str:
         recording_sid = "RE" + call_sid[2:]
