@@ -12,7 +12,7 @@ run: ## Install what is missing and run everything; Ctrl-C stops it and keeps th
 
 test: ## Install what is missing and run the whole test suite
 	@.ci/setup dev
-	@exec $(BIN)/pytest -n auto --maxprocesses 8 $(ARGS)
+	@exec $(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 lint: ## Check style and formatting
 	@.ci/setup dev

@@ -113,6 +113,15 @@ def database_url(make_database: Callable[[], tuple[str, Callable[[], None]]]) ->
     drop()
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Headless; see `browsing.NEEDS_CHROMIUM`."""
+    from browsing import launched
+
+    with launched() as browser:
+        yield browser
+
+
 @pytest.fixture
 def redis_url(servers: Any, worker_number: int) -> Iterator[str]:
     """An empty Valkey database that belongs to this worker."""

@@ -1,15 +1,15 @@
 """`ringledger` as a person would run it, on this test's servers and a sandbox carrier."""
 
 import json
-import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from browsing import served
 from click.testing import CliRunner, Result
 from flask import Flask, Response
-from werkzeug.serving import make_server
 
 from gateway import db
 from gateway.cli import main
@@ -32,22 +32,22 @@ class Terminal:
         return json.loads(result.stdout)
 
 
+@contextmanager
+def sandbox(settings: Settings) -> Iterator[str]:
+    carrier = Carrier(settings.twilio_account_sid, settings.twilio_auth_token)
+    carrier.start()
+    with served(create_sandbox_app(carrier)) as url:
+        yield url
+    carrier.stop()
+
+
 @pytest.fixture
 def sandbox_url(settings: Settings) -> Iterator[str]:
-    carrier = Carrier(settings.twilio_account_sid, settings.twilio_auth_token)
-    server = make_server("127.0.0.1", 0, create_sandbox_app(carrier), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    carrier.start()
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    carrier.stop()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with sandbox(settings) as url:
+        yield url
 
 
-@pytest.fixture
-def gateway_url() -> Iterator[str]:
+def a_voice() -> Flask:
     """Whoever answers the sandbox carrier's webhooks: says a word and hangs up."""
     app = Flask("gateway")
 
@@ -55,17 +55,21 @@ def gateway_url() -> Iterator[str]:
     def voice(path: str) -> Response:
         return Response("<Response><Say>Hello</Say></Response>", content_type="text/xml")
 
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return app
+
+
+@pytest.fixture
+def gateway_url() -> Iterator[str]:
+    with served(a_voice()) as url:
+        yield url
 
 
 @pytest.fixture
 def environ(settings: Settings, sandbox_url: str, gateway_url: str) -> dict[str, str]:
+    return environ_of(settings, sandbox_url, gateway_url)
+
+
+def environ_of(settings: Settings, sandbox_url: str, gateway_url: str) -> dict[str, str]:
     return {
         "DATABASE_URL": settings.database_url,
         "REDIS_URL": settings.redis_url,

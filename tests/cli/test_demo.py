@@ -15,14 +15,8 @@ from gateway.runtime import Runtime
 from gateway.services import (
     accounts,
     forwarding,
-    ledger,
     logins,
     numbers,
-    packages,
-    payment_methods,
-    pools,
-    reconciling,
-    statements,
 )
 from gateway.services.accounts import Account
 from gateway.uow import UnitOfWork
@@ -168,52 +162,3 @@ def owned_numbers(runtime: Runtime) -> list[Any]:
 def _closed() -> Any:
     yield
     db.dispose()
-
-
-@pytest.mark.timeout(300)  # five weeks of a dozen customers
-def test_every_operators_customers_have_weeks_behind_them_that_the_ledger_proves(
-    here: Settings,
-) -> None:
-    """The five of the catalogue: a newcomer can pick any and see its rules at work."""
-    lines = demo.seed(here)
-    runtime = build_runtime(here)
-    with runtime.units.read() as uow:
-        found = {account.name: account for account in accounts.list_accounts(uow)}
-        plans_had = {account.plan_code for account in found.values()}
-        assert plans_had >= {
-            "payg",
-            "package_minutes",
-            "prepaid_recharge",
-            "small_teams",
-            "command_center",
-            "per_second_both_legs",
-            "per_second_postpaid",
-        }
-        assert {account.status for account in found.values()} == {"active"}
-        for name, account in found.items():
-            issued = statements.list_statements(uow, account.scope).items
-            assert bool(issued) == (name != "Bolt"), f"{name} has had the end of a month"
-        for one in CAST:
-            assert any(one.email in line for line in lines)
-            cards = payment_methods.listed(uow, found[one.name].scope)
-            assert len(cards) == one.has_card, one.name
-        bought = packages.list_packages(uow, found["Dune"].scope).items
-        assert {package.status for package in bought} == {"active", "stopped"}
-        grove = pools.figures(uow, found["Grove"])
-        assert grove is not None and 0 < grove.used_seconds < grove.allocated_seconds
-        assert found["Dune Dental"].balance_micros == 0, "its agency pays"
-        asked = [
-            view.outstanding_micros
-            for name in ("Grove", "Iris")
-            for view in statements.list_statements(uow, found[name].scope).items
-        ]
-        assert any(asked) and not all(asked), "an invoice is due, and an older one is paid"
-        for proof in ledger.verify(uow.connection):
-            assert proof.report.ok, proof.report.fault
-    reconciling.reconcile_due(runtime.units, runtime.telephony)
-    with runtime.units.read() as uow:
-        assert reconciling.overview(uow).runs, "the last days were compared"
-        assert reconciling.list_drifts(uow).items == (), "the carrier has the same calls"
-    before = state(here)
-    assert demo.seed(here) == lines
-    assert state(here) == before, "they are lived once"

@@ -5,57 +5,21 @@ Skipped where no Chromium is installed (Debian: apt-get install chromium).
 
 from __future__ import annotations
 
-import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from browsing import NEEDS_CHROMIUM, served
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 from world import FRONT_DESK, MOBILE, World
 
 from gateway.services import logins, numbers
 from gateway.store.base import Scope
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PASSWORD = "a long pass phrase for ann"
 VIEWS = {
     "desktop, light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "phone, dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
 }
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no Chromium here (Debian: apt-get install chromium)"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-gpu"],
-        )
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def served(stage: World) -> Iterator[str]:
-    """The application on a loopback port, for a browser to visit."""
-    server = make_server("127.0.0.1", 0, stage.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+pytestmark = [pytest.mark.browser, NEEDS_CHROMIUM]
 
 
 def complaint(said: ConsoleMessage) -> list[str]:
@@ -74,7 +38,7 @@ def test_a_new_user_buys_a_number_forwards_it_and_understands_the_bill(
         logins.create_login(
             uow, ann, email="ann@acme.test", name="Ann", password=PASSWORD, role="owner", actor="t"
         )
-    with served(stage) as url:
+    with served(stage.app) as url:
         context = chromium.new_context(base_url=url, **VIEWS[view])
         page = context.new_page()
         complaints: list[str] = []
@@ -186,3 +150,60 @@ def run_out_of_money_and_come_back(page: Page, stage: World, ann: Scope, number:
     stage.settle()
     page.goto(f"/calls/{taken}")
     expect(page.locator("main")).to_contain_text("Answered")
+
+
+def test_the_same_without_a_mouse(stage: World, chromium: Browser) -> None:
+    """Tab, Enter, Space and typing are enough, and what has the focus can be seen to have it."""
+    acme = stage.join("Acme")
+    with stage.units.begin() as uow:
+        logins.create_login(
+            uow, acme.scope, email="ann@acme.test", name="Ann", password=PASSWORD, role="owner",
+            actor="t",
+        )  # fmt: skip
+    with served(stage.app) as url:
+        page = chromium.new_page(base_url=url)
+        page.goto("/login")
+        type_into(page, page.get_by_label("E-mail"), "ann@acme.test")
+        type_into(page, page.get_by_label("Password"), PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Acme")).to_be_visible()
+
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        press(page, page.get_by_role("navigation").get_by_role("link", name="Numbers"))
+        press(page, page.get_by_role("link", name="(415)").first)
+        press(page, page.get_by_role("link", name="Forwarding").last)
+        press(page, page.get_by_role("button", name="Add a phone"))
+        type_into(page, page.locator('[name="/targets/2/address"]'), "(212) 555-0103")
+        press(page, page.get_by_role("button", name="Move phone 3 up"))
+        expect(page.locator('[name="/targets/1/address"]')).to_have_value("(212) 555-0103")
+        press(page, page.get_by_role("button", name="Publish"))
+        expect(page.get_by_text("version 2 is live")).to_be_visible()
+        page.context.close()
+
+
+STEPS_MAX = 120
+
+
+def reach(page: Page, target: Locator) -> None:
+    """By Tab alone; what is reached shows that it is."""
+    for _ in range(STEPS_MAX):
+        page.keyboard.press("Tab")
+        if target.evaluate("one => one === document.activeElement"):
+            seen = target.evaluate(
+                "one => { const s = getComputedStyle(one);"
+                " return s.outlineStyle !== 'none' || s.boxShadow !== 'none'; }"
+            )
+            assert seen, f"the focus on {target} cannot be seen"
+            return
+    raise AssertionError(f"{STEPS_MAX} times Tab did not reach {target}")
+
+
+def press(page: Page, target: Locator) -> None:
+    reach(page, target)
+    page.keyboard.press("Enter")
+
+
+def type_into(page: Page, target: Locator, words: str) -> None:
+    reach(page, target)
+    page.keyboard.type(words)
