@@ -78,7 +78,7 @@ def pool_bucket(
         leg_scope=pool.leg_scope,
         scope=pool.scope,
         continues=True,
-        overdrawn=plan.terms.exhaustion == "block_new",
+        overdrawn=plan.terms.minutes_are_all,
     )
 
 
@@ -98,14 +98,20 @@ def upgrade_seconds(
 
 
 def may_start_on_pool(
-    terms: Terms, remaining_seconds: int, live_seconds: int = 0
+    terms: Terms, remaining_seconds: int, live_seconds: int = 0, *, upgrade_comes: bool = False
 ) -> Allowed | Refused:
     """The gate of a plan whose minutes are all there is (S4-09).
 
     `live_seconds` are what running calls have used and nobody has drawn: while one call
-    overruns, a second is refused.
+    overruns, a second is refused. Where the plan upgrades by itself, `upgrade_comes` says that
+    more minutes are on their way; an upgrade that waits for money brings none.
     """
-    if terms.exhaustion != "block_new" or remaining_seconds - live_seconds > 0:
+    if not terms.minutes_are_all or remaining_seconds - live_seconds > 0:
         return Allowed()
-    words = "The minutes of this cycle are used up: upgrade the plan to take calls again."
+    cure = "upgrade the plan to take calls again."
+    if terms.exhaustion == "auto_upgrade":
+        if upgrade_comes:
+            return Allowed()
+        cure = "top up what the upgrade waits for, or choose a larger plan, to take calls again."
+    words = f"The minutes of this cycle are used up: {cure}"
     return Refused(RefusalReason.MINUTES_EXHAUSTED, words)

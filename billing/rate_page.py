@@ -90,7 +90,7 @@ def _only_minutes(plan: Plan, leg: LegKind) -> bool:
     return (
         pool is not None
         and leg in pool.leg_scope
-        and terms.exhaustion == "block_new"
+        and terms.minutes_are_all
         and plan.in_call.overrun_price == "zero"
     )
 

@@ -138,7 +138,7 @@ def _check_together(plan: Plan, reader: ObjectReader) -> None:
     """Complaints that need several fields; asked only once each field is right by itself."""
     if plan.mode == "prepaid" and plan.credit_limit_micros:
         reader.complain("credit_limit", 'a prepaid plan has none: write "0" or change the mode')
-    pool_stops_calls = plan.terms.allowance is not None and plan.terms.exhaustion == "block_new"
+    pool_stops_calls = plan.terms.allowance is not None and plan.terms.minutes_are_all
     lt_zero = plan.suspend_when == "lt_zero"
     if plan.in_call.overrun_price == "zero" and lt_zero and not pool_stops_calls:
         # The balance would stop at exactly zero, never suspend, and every later call be free.

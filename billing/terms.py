@@ -227,6 +227,12 @@ class Terms:
     better_than: str = ""
 
     @property
+    def minutes_are_all(self) -> bool:
+        """No call begins without minutes, and one that is on goes on beyond them: what overruns
+        them is noted as such, and priced by `in_call.overrun_price` (S4-08, S4-09)."""
+        return self.exhaustion != "charge_plan_rate"
+
+    @property
     def allowance(self) -> Pool | None:
         """The minutes of a cycle, whether the plan calls them a pool or included minutes."""
         if self.pool is None and self.included.minutes:

@@ -336,5 +336,16 @@ def _check_together(terms: Terms, reader: ObjectReader) -> None:
         reader.complain("pool", "stands beside included minutes: keep one of the two")
     if terms.exhaustion == "block_new" and terms.allowance is None and not terms.packages:
         reader.complain("exhaustion", "nothing can be exhausted: add a pool, or packages")
-    if terms.exhaustion == "auto_upgrade" and not terms.upgrade.next_plan:
-        reader.complain("exhaustion", "needs upgrade/next_plan: the plan to upgrade to")
+    if terms.exhaustion == "auto_upgrade":
+        _check_upgrade(terms, reader)
+
+
+def _check_upgrade(terms: Terms, reader: ObjectReader) -> None:
+    if not terms.upgrade.next_plan:
+        reader.complain(
+            "exhaustion",
+            "needs upgrade/next_plan, the plan to upgrade to: name it, or write "
+            "charge_plan_rate or block_new where no plan is larger",
+        )
+    elif terms.allowance is None:
+        reader.complain("exhaustion", "nothing can be exhausted: add a pool or included minutes")

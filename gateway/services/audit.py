@@ -29,6 +29,11 @@ def note(
     )
 
 
+def of_action(uow: UnitOfWork, scope: Scope | None, action: str) -> tuple[AuditLine, ...]:
+    """The newest lines about one kind of event."""
+    return audit.newest(uow.connection, scope or HOUSE, before=None, limit=LIMIT_MAX, action=action)
+
+
 def trail(
     uow: UnitOfWork, scope: Scope | None, *, after: uuid.UUID | None = None, limit: int = 50
 ) -> tuple[AuditLine, ...]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from billing.catalogue import CARRIER_COST, load_catalogue
 from billing.tariffs import Plan, PlanInvalid, parse_plan
+from billing.upgrades import upgrade_errors
 from gateway.services import audit
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
 from gateway.store import plans
@@ -42,12 +43,7 @@ def publish_plan(
 
     Accounts stay on the version they have until they are moved.
     """
-    if CODE.fullmatch(code) is None:
-        raise Invalid.at("/code", 'write 2 to 40 small letters, digits or "_", such as payg')
-    try:
-        parse_plan(document)
-    except PlanInvalid as refusal:
-        raise Invalid(FieldError(e.path, e.message) for e in refusal.errors) from None
+    read_plan(uow, code, document, kind)
     plan_id = plans.lock_or_add(uow.connection, code, kind, uow.now)
     if plan_id is None:
         raise Conflict(f"{code} is the code of a plan of another kind: choose another code.")
@@ -65,6 +61,22 @@ def publish_plan(
     )
     audit.note(uow, None, actor, "plan.published", code, version=number)
     return plan_version(uow.connection, id)
+
+
+def read_plan(uow: UnitOfWork, code: str, document: Mapping[str, Any], kind: Kind) -> Plan:
+    """The plan of a document that may be published; raises every error at its field."""
+    if CODE.fullmatch(code) is None:
+        raise Invalid.at("/code", 'write 2 to 40 small letters, digits or "_", such as payg')
+    try:
+        plan = parse_plan(document)
+    except PlanInvalid as refusal:
+        raise Invalid(FieldError(e.path, e.message) for e in refusal.errors) from None
+    if kind == "retail":
+        sold = {version.plan_code: version.plan for version in list_plans(uow)}
+        errors = [FieldError(e.path, e.message) for e in upgrade_errors(code, plan, sold)]
+        if errors:
+            raise Invalid(errors)
+    return plan
 
 
 def publish_catalogue(uow: UnitOfWork, actor: str) -> tuple[str, ...]:

@@ -16,11 +16,11 @@ import structlog
 
 from billing.plan_checks import plan_warnings, tier_warnings
 from billing.plan_diff import DiffLine, compare
-from billing.tariffs import Plan, PlanInvalid, parse_plan
+from billing.tariffs import Plan
 from gateway.services import audit, payers, plan_changes, plans
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound, ServiceError
 from gateway.services.ledger import books
-from gateway.services.plans import CODE, Kind, PlanVersion
+from gateway.services.plans import Kind, PlanVersion
 from gateway.store import publications as store
 from gateway.store.base import Scope, new_id
 from gateway.store.publications import Publication
@@ -46,14 +46,9 @@ class Checked:
 
 def check(uow: UnitOfWork, code: str, document: Mapping[str, Any]) -> Checked:
     """Every error at its field (raised), every warning at its field (answered)."""
-    if CODE.fullmatch(code) is None:
-        raise Invalid.at("/code", 'write 2 to 40 small letters, digits or "_", such as payg')
-    try:
-        plan = parse_plan(document)
-    except PlanInvalid as refusal:
-        raise Invalid(FieldError(e.path, e.message) for e in refusal.errors) from None
     current = _newest(uow, code)
     kind = cast(Kind, current.kind if current else "retail")
+    plan = plans.read_plan(uow, code, document, kind)
     return Checked(
         plan=plan,
         kind=kind,
@@ -170,9 +165,13 @@ def _publish(units: UnitsOfWork, id: uuid.UUID) -> int:
         found = store.lock(uow.connection, id, wait=False)
         if found is None or found.state != "waiting" or found.from_at > uow.now:
             return 0
-        version = plans.publish_plan(
-            uow, found.code, found.document, found.created_by, cast(Kind, found.kind)
-        )
+        try:
+            version = plans.publish_plan(
+                uow, found.code, found.document, found.created_by, cast(Kind, found.kind)
+            )
+        except Invalid as refusal:
+            _turn_down(uow, found, refusal.words)
+            return 0
         store.decide(uow.connection, id, plan_version_id=version.id)
     if found.moves_accounts:
         _move_accounts(units, version, id, found.created_by)
@@ -180,6 +179,15 @@ def _publish(units: UnitsOfWork, id: uuid.UUID) -> int:
         store.lock(uow.connection, id)
         store.decide(uow.connection, id, state="published", decided_at=uow.now, decided_by=CLOCK)
     return 1
+
+
+def _turn_down(uow: UnitOfWork, publication: Publication, words: str) -> None:
+    """Right when it was saved, and wrong beside what was published since."""
+    log.error("plan.not_published", code=publication.code, words=words)
+    store.decide(
+        uow.connection, publication.id, state="canceled", decided_at=uow.now, decided_by=CLOCK
+    )
+    audit.note(uow, None, CLOCK, "plan.publication_refused", publication.code, words=words)
 
 
 def _move_accounts(units: UnitsOfWork, version: PlanVersion, id: uuid.UUID, actor: str) -> None:

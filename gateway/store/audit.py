@@ -63,7 +63,12 @@ def add(
 
 
 def newest(
-    connection: Connection, scope: Scope, *, before: uuid.UUID | None, limit: int
+    connection: Connection,
+    scope: Scope,
+    *,
+    before: uuid.UUID | None,
+    limit: int,
+    action: str | None = None,
 ) -> tuple[AuditLine, ...]:
     found = (
         select(
@@ -78,6 +83,8 @@ def newest(
         .order_by(AuditRow.id.desc())
         .limit(limit)
     )
+    if action is not None:
+        found = found.where(AuditRow.action == action)
     if before is not None:
         found = found.where(AuditRow.id < before)
     return tuple(AuditLine(*row) for row in connection.execute(found))

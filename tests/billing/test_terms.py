@@ -239,6 +239,12 @@ def test_s1_12_the_limits_are_data_of_the_plan() -> None:
             id="C5 an upgrade to nowhere",
         ),
         pytest.param(
+            {"exhaustion": "auto_upgrade", "upgrade": {"next_plan": "large"}},
+            "/exhaustion",
+            "add a pool or included minutes",
+            id="C5 an upgrade without minutes to use up",
+        ),
+        pytest.param(
             {"rollover": {"mode": "capped"}},
             "/rollover/cap_minutes",
             "how many",

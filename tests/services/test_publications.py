@@ -175,6 +175,52 @@ def test_s3_05_a_better_tier_that_is_not_cheaper_is_asked_about_from_both_sides(
         assert "/upgrade/next_plan" in {w.path for w in cheap.warnings}
 
 
+def pool(minutes: int, **more: Any) -> dict[str, Any]:
+    return payg(name=f"{minutes} minutes", pool={"minutes": minutes}, **more)
+
+
+def leads_to(code: str) -> dict[str, Any]:
+    return {"exhaustion": "auto_upgrade", "upgrade": {"next_plan": code}}
+
+
+@pytest.mark.parametrize("how", ["checked", "published", "published at once"])
+def test_c5_a_plan_that_upgrades_by_itself_needs_where_to(clocked: Clocked, how: str) -> None:
+    document = pool(100, **leads_to("large"))
+    with clocked.units.begin() as uow, pytest.raises(Invalid) as refusal:
+        if how == "checked":
+            publications.check(uow, "small", document)
+        elif how == "published":
+            publications.publish(uow, "small", document, OLGA)
+        else:
+            plans.publish_plan(uow, "small", document, OLGA)
+    (error,) = refusal.value.errors
+    assert error.path == "/upgrade/next_plan" and "publish it first" in error.message
+    with clocked.units.begin() as uow:
+        plans.publish_plan(uow, "large", pool(500), OLGA)
+        publications.publish(uow, "small", document, OLGA)
+    assert publications.publish_due(clocked.units) == 1
+    with clocked.units.begin() as uow, pytest.raises(Invalid, match="small upgrades to this plan"):
+        publications.publish(uow, "large", pool(100), OLGA)
+
+
+def test_c5_what_was_right_when_it_was_saved_and_is_wrong_on_its_date_is_turned_down_alone(
+    clocked: Clocked,
+) -> None:
+    with clocked.units.begin() as uow:
+        plans.publish_plan(uow, "large", pool(500), OLGA)
+        document = pool(100, **leads_to("large"))
+        publications.publish(uow, "small", document, OLGA, from_at=NEW_YEAR)
+        publications.publish(uow, "payg", dearer(), OLGA, from_at=NEW_YEAR)
+        plans.publish_plan(uow, "large", pool(50), OLGA)
+    clocked.now = NEW_YEAR
+    assert publications.publish_due(clocked.units) == 1
+    assert newest(clocked.units) == 2, "the others do not wait for it"
+    with clocked.units.read() as uow:
+        assert publications.waiting(uow) == ()
+        (line,) = audit.of_action(uow, None, "plan.publication_refused")
+        assert "needs more than 100" in line.detail["words"]
+
+
 def test_publishing_the_newest_document_again_changes_nothing(clocked: Clocked) -> None:
     with clocked.units.begin() as uow, pytest.raises(Conflict, match="nothing would change"):
         publications.publish(uow, "payg", payg(), OLGA)
