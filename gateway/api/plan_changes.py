@@ -40,7 +40,12 @@ class PlanChangeOut(BaseModel):
     plan: str
     plan_version: int
     term: str | None = Field(description="month or year, where it becomes another one.")
-    state: str = Field(description="requested, scheduled, applied or canceled.")
+    state: str = Field(
+        description="requested, scheduled, held (for what its note says), applied or canceled."
+    )
+    automatic: bool = Field(
+        description="An upgrade by itself, because the minutes of the cycle are used up."
+    )
     effective_at: dt.datetime
     requested_by: str
     decided_by: str | None
@@ -61,6 +66,13 @@ class PlanChangePreview(BaseModel):
     next_fee_on: dt.date
     term: str = Field(description="month or year: what the next fee is for.")
     channel: str = Field(description='"self": it applies by itself; "ops_request": staff decides.')
+    exhaustion: str = Field(
+        description="What follows under that plan when its minutes are used up: charge_plan_rate, "
+        "block_new or auto_upgrade."
+    )
+    next_plan: str | None = Field(
+        description="Where auto_upgrade leads: the code of a plan with more minutes."
+    )
     currency: Currency
 
 
@@ -83,6 +95,7 @@ def preview_plan_change(access: Access, body: PlanChangeIn) -> PlanChangePreview
     """What another plan would cost; nothing is changed"""
     with runtime.current().units.read() as uow:
         seen = plan_changes.preview(uow, access.scope, body.plan, body.term)
+    terms = seen.wanted.plan.terms
     return PlanChangePreview(
         plan=seen.wanted.plan_code,
         plan_version=seen.wanted.version,
@@ -95,6 +108,8 @@ def preview_plan_change(access: Access, body: PlanChangeIn) -> PlanChangePreview
         next_fee_on=seen.change.next_fee_on,
         term=seen.change.term,
         channel=seen.change.channel,
+        exhaustion=terms.exhaustion,
+        next_plan=terms.upgrade.next_plan if terms.exhaustion == "auto_upgrade" else None,
         currency=access.currency,
     )
 
@@ -103,7 +118,7 @@ def preview_plan_change(access: Access, body: PlanChangeIn) -> PlanChangePreview
 @for_account
 @blueprint.output(PlanChangeOut)
 def get_plan_change(access: Access) -> PlanChangeOut:
-    """The change that waits for a decision or for its day"""
+    """The change that waits for a decision, for its day, or for money"""
     with runtime.current().units.read() as uow:
         return _out(uow, _open(uow, access))
 
@@ -202,6 +217,7 @@ def _out(uow: UnitOfWork, change: PlanChange) -> PlanChangeOut:
         requested_by=change.requested_by,
         decided_by=change.decided_by,
         note=change.note,
+        automatic=change.automatic,
     )
 
 

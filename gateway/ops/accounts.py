@@ -101,6 +101,8 @@ def account_page(
             tokens=tokens.list_tokens(uow, scope),
             trail=audit.trail(uow, scope, limit=LINES_SHOWN),
             plans=plans.list_plans(uow),
+            history=plan_changes.history(uow, scope),
+            change=plan_changes.open_change(uow, scope),
             takes_top_ups=isinstance(ledger.top_up_by_hand(uow, subject.plan_version_id), Allowed),
             errors=errors or {},
             typed=typed or {},

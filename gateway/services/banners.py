@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from billing.alerts import Threshold
-from gateway.services import alerts, calls, dunning
+from gateway.services import alerts, calls, dunning, upgrades
 from gateway.store import looks
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
@@ -27,10 +27,12 @@ class Banners:
     bounced_email: str | None
     arrears: ArrearsBanner | None
     turns_callers_away: bool  # the account is active, and its balance starts no call
+    minutes_used_up: str | None  # why no upgrade comes by itself, and what helps
 
 
 def banners(uow: UnitOfWork, scope: Scope) -> Banners:
     account = looks.find(uow.connection, scope)
+    draws_minutes = account is not None and account.draws_minutes
     state = dunning.state_of(uow, scope)
     bounced = account is not None and account.billing_email_bounced_at is not None
     return Banners(
@@ -40,4 +42,5 @@ def banners(uow: UnitOfWork, scope: Scope) -> Banners:
         if state is None or state.overdue_on is None or not state.notices
         else ArrearsBanner(state.overdue_on, dunning.unread(state), state.due_for_release),
         turns_callers_away=calls.turns_callers_away(uow, scope),
+        minutes_used_up=upgrades.words_of_refusal(uow, scope) if draws_minutes else None,
     )

@@ -21,7 +21,7 @@ from billing.money import format_amount
 from billing.pools import may_start_on_pool
 from billing.rating import TalkRates, first_block_cost
 from billing.tariffs import Plan
-from gateway.services import exposure, plans, pools
+from gateway.services import exposure, plans, pools, upgrades
 from gateway.services.exposure import Exposure
 from gateway.store import call_events, forwarding, numbers, outbox, recordings
 from gateway.store.base import Scope
@@ -432,11 +432,14 @@ def _refusal(
 
 def _exhausted(uow: UnitOfWork, arrival: Arrival, plan: Plan, spent: Exposure) -> str | None:
     """Asked only of plans whose minutes are all there is (S4-09)."""
-    if plan.terms.exhaustion != "block_new":
+    if not plan.terms.minutes_are_all:
         return None
     scope = Scope(arrival.tenant_id, arrival.account_id)
     left = pools.remaining_seconds(uow, scope)
     verdict = may_start_on_pool(plan.terms, left, spent.billed_seconds)
+    if isinstance(verdict, lifecycle.Refused) and plan.terms.exhaustion == "auto_upgrade":
+        coming = upgrades.is_coming(uow, scope)
+        verdict = may_start_on_pool(plan.terms, left, spent.billed_seconds, upgrade_comes=coming)
     return str(verdict.reason) if isinstance(verdict, lifecycle.Refused) else None
 
 

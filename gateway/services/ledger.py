@@ -30,7 +30,16 @@ from billing.postings import SECONDS
 from gateway.metrics import BALANCE_CROSSINGS
 from gateway.services import alerts, audit, credit_receipts, payment_deeds, plans
 from gateway.services.errors import Invalid, NotForSale, NotFound
-from gateway.store import accounts, ledger, looks, outbox, renewals, suspension, topups
+from gateway.store import (
+    accounts,
+    ledger,
+    looks,
+    outbox,
+    plan_changes,
+    renewals,
+    suspension,
+    topups,
+)
 from gateway.store.base import Scope, new_id
 from gateway.store.ledger import LockedBooks
 from gateway.uow import UnitOfWork
@@ -151,6 +160,8 @@ def settle_service(
             for client in accounts.held_clients(uow.connection, scope):
                 renewals.wake(uow.connection, client, now=uow.now)
     plan = plans.plan_version(uow.connection, locked.plan_version_id).plan
+    if balance_micros > locked.balance_micros and plan.terms.exhaustion == "auto_upgrade":
+        plan_changes.wake(uow.connection, scope, now=uow.now)
     status = lifecycle.service_status(balance_micros, plan)
     if locked.held is not None:
         status = AccountStatus.SUSPENDED

@@ -17,7 +17,7 @@ from billing.memberships import BillingChange, shares_billing_at
 from billing.metering import LegUsage
 from billing.minutes import bucket_account, draw_posting
 from billing.packages import Bucket, BucketKind, Drawn, LegMoment, draw
-from billing.pools import pool_bucket
+from billing.pools import left_seconds, pool_bucket
 from billing.postings import Posting
 from gateway.services import plans
 from gateway.store import buckets, memberships
@@ -43,6 +43,16 @@ class Minutes:
         if self.agency_id is None or not shares_billing_at(self.changes, began_at):
             return None
         return self.agency_id
+
+    def left_seconds(self, owner_id: uuid.UUID, now: dt.datetime) -> int:
+        """What the buckets of one owner still give to a call that begins now."""
+        return left_seconds(
+            [
+                bucket.remaining_seconds
+                for bucket in self.buckets.values()
+                if bucket.owner_id == owner_id and bucket.starts_at <= now < bucket.expires_at
+            ]
+        )
 
     def draw(self, billed_seconds: int, usage: LegUsage, at: LegMoment) -> Drawn:
         """Take what the buckets give: the next leg finds them so much emptier."""

@@ -26,12 +26,15 @@ from gateway.store import accounts as account_store
 from gateway.store import plan_changes as store
 from gateway.store import rentals
 from gateway.store import subscriptions as subscription_store
+from gateway.store.accounts import Account
+from gateway.store.audit import AuditLine
 from gateway.store.base import Scope, new_id
 from gateway.store.plan_changes import PlanChange as PlanChange
 from gateway.uow import UnitOfWork
 
 NOTE_LENGTH_MAX = 500
 LISTED_MAX = 100
+MOVED = "plan.changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,25 @@ class Preview:
 
 def preview(uow: UnitOfWork, scope: Scope, plan_code: str, term: Term | None = None) -> Preview:
     """By the terms of the new plan; nothing is changed. Without a term it stays what it is."""
+    account = _account(uow, scope)
+    return preview_version(uow, scope, on_sale(uow, plan_code, account.currency), term)
+
+
+def preview_version(
+    uow: UnitOfWork, scope: Scope, wanted: PlanVersion, term: Term | None = None
+) -> Preview:
+    """The same for a version that was chosen already."""
+    account = _account(uow, scope)
+    current = plans.plan_version(uow.connection, account.plan_version_id)
+    change = _preview(uow, scope, account.time_zone, current, wanted, term)
+    return Preview(current, wanted, change)
+
+
+def _account(uow: UnitOfWork, scope: Scope) -> Account:
     account = account_store.find(uow.connection, scope)
     if account is None:
         raise NotFound("account", scope.account_id)
-    current = plans.plan_version(uow.connection, account.plan_version_id)
-    wanted = on_sale(uow, plan_code, account.currency)
-    change = _preview(uow, scope, account.time_zone, current, wanted, term)
-    return Preview(current, wanted, change)
+    return account
 
 
 def on_sale(uow: UnitOfWork, plan_code: str, currency: str) -> PlanVersion:
@@ -120,6 +135,8 @@ def request(
         version = on_sale(uow, plan_code, opened.currency)
         term = _another_term(uow, scope, version, term)
         first = store.open_of(uow.connection, scope)
+        if first is not None and first.automatic:
+            first = None  # people choose beside it; what they choose takes its place
         if first is not None and (first.plan_version_id, first.term) == (version.id, term):
             return first
         if first is not None:
@@ -186,7 +203,7 @@ def schedule(
 ) -> PlanChange:
     """Staff agrees; None or a past instant means at once (the next look of the clock)."""
     with ledger.books(uow, scope):
-        change = _undecided(uow, scope, change_id, ("requested", "scheduled"))
+        change = _undecided(uow, scope, change_id)
         at = max(uow.now, effective_at or uow.now)
         stored = subscription_store.open_of(uow.connection, scope)
         if change.term is not None and stored is not None:
@@ -199,7 +216,7 @@ def schedule(
 def cancel(uow: UnitOfWork, scope: Scope, change_id: uuid.UUID, actor: str) -> PlanChange:
     """Turned down by staff, or taken back by who asked."""
     with ledger.books(uow, scope):
-        _undecided(uow, scope, change_id, ("requested", "scheduled"))
+        _undecided(uow, scope, change_id)
         _decide(uow, scope, change_id, "canceled", actor)
     audit.note(uow, scope, actor, "plan_change.canceled", change_id)
     return get(uow, scope, change_id)
@@ -216,16 +233,20 @@ def open_change(uow: UnitOfWork, scope: Scope) -> PlanChange | None:
     return store.open_of(uow.connection, scope)
 
 
+def history(uow: UnitOfWork, scope: Scope) -> tuple[AuditLine, ...]:
+    """Every plan that the account was moved to and by whom, the newest first: `detail` has before,
+    after and seconds_granted. "system" is an upgrade by itself."""
+    return audit.of_action(uow, scope, MOVED)
+
+
 def waiting(uow: UnitOfWork) -> tuple[PlanChange, ...]:
     """Of all accounts, for staff, the oldest first."""
     return store.waiting(uow.connection, limit=LISTED_MAX)
 
 
-def _undecided(
-    uow: UnitOfWork, scope: Scope, change_id: uuid.UUID, states: tuple[str, ...]
-) -> PlanChange:
+def _undecided(uow: UnitOfWork, scope: Scope, change_id: uuid.UUID) -> PlanChange:
     found = get(uow, scope, change_id)
-    if found.state not in states:
+    if found.state not in store.OPEN_STATES:
         raise Conflict(f"That change of plan is {found.state} already: look at it again.")
     return found
 
@@ -243,8 +264,8 @@ def _decide(
 
 
 def apply_due(uow: UnitOfWork, opened: Books) -> None:
-    """Scheduled changes whose day has come; each once, under the account's lock."""
-    for change in store.due(uow.connection, opened.scope, now=uow.now):
+    """What people scheduled and whose day has come; each once, under the account's lock."""
+    for change in store.due(uow.connection, opened.scope, now=uow.now, automatic=False):
         version = plans.plan_version(uow.connection, change.plan_version_id)
         actor = change.decided_by or change.requested_by
         move(uow, opened, version, change.id, actor, cast("Term | None", change.term))
@@ -269,6 +290,7 @@ def move(
         _access(uow, opened, current, wanted, change_id, actor)
     else:
         ended_at = _end_term(uow, opened)
+    store.call_off(uow.connection, scope, now=uow.now)
     account_store.change(uow.connection, scope, {"plan_version_id": wanted.id})
     opened.locked = replace(locked, plan_version_id=wanted.id)
     granted = pools.upgrade(uow, opened, current, wanted)
@@ -281,7 +303,7 @@ def move(
         uow,
         scope,
         actor,
-        "plan.changed",
+        MOVED,
         change_id,
         before=f"{current.plan_code} v{current.version}",
         after=f"{wanted.plan_code} v{wanted.version}",

@@ -19,7 +19,7 @@ from gateway.services import plans
 from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
 from gateway.store import accounts as account_store
-from gateway.store import buckets, memberships
+from gateway.store import buckets, memberships, plan_changes
 from gateway.store.accounts import Account
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
@@ -64,6 +64,8 @@ def reset(uow: UnitOfWork, opened: Books) -> None:
         cycle = cycle_of(version, zone, starts_at)
         if number_of(cycle) > last.n:
             _grant(uow, opened, version, cycle, pool.size_seconds, OWN_GRANT, starts_at)
+            if version.plan.terms.exhaustion == "auto_upgrade":
+                plan_changes.call_off(uow.connection, opened.scope, now=uow.now)
         starts_at = cycle.ends_at
 
 

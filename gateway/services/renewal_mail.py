@@ -1,4 +1,4 @@
-"""Mail about what renews: what will be missing, what waits, what was dropped."""
+"""Mail about what renews and upgrades by itself: what happened, what waits, what was dropped."""
 
 from __future__ import annotations
 
@@ -47,6 +47,40 @@ def _dropped(account: Account, payload: Payload, url: str) -> tuple[str, str]:
     )
 
 
+def _upgraded(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    """What happened, what it costs now and later, what it gave, and the way back."""
+    money, day = payload["currency"], _day(payload["next_fee_on"])
+    each = "year" if payload["term"] == "year" else "month"
+    later = (
+        f"{payload['next_fee']} {money} a {each}, next on {day}"
+        if payload["has_fee"]
+        else "no access fee"
+    )
+    return (
+        f"{account.name}: your plan is {payload['after']} now",
+        f"Hello,\n\nthe minutes of {account.name} were used up, and your plan has become what its"
+        f" terms say:\n\n  From        {payload['before']}\n  To          {payload['after']}\n"
+        f"  Taken now   {payload['fee']} {money}\n  From now on {later}\n"
+        f"  Minutes     {payload['minutes']:,} added for this cycle, which calls draw from now on\n"
+        f"\nTo go back to {payload['before']}, choose it under {url}/billing/plan. A cheaper plan"
+        f" begins when\nthe period that is paid ends{f', on {day}' if payload['has_fee'] else ''};"
+        " nothing is paid back for it.\n",
+    )
+
+
+def _upgrade_held(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    return (
+        f"{account.name}: the minutes are used up, and new callers are turned away",
+        f"Hello,\n\nthe minutes of {account.name} are used up. {payload['words']}\n\n"
+        "Until then new callers do not get through; calls that were on went on. Your numbers are"
+        f" kept.\n\nYour balance: {url}/billing\nYour plan: {url}/billing/plan\n",
+    )
+
+
+def _day(text: str) -> str:
+    return dt.date.fromisoformat(text).strftime("%d %b %Y")
+
+
 def _balance(payload: Payload) -> str:
     return f"{payload['balance']} {payload['currency']}"
 
@@ -55,6 +89,8 @@ COMPOSERS = {
     "renewal_short": _short,
     "renewal_waits": _waits,
     "renewal_dropped": _dropped,
+    "upgraded": _upgraded,
+    "upgrade_held": _upgrade_held,
 }
 
 

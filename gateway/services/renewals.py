@@ -28,6 +28,7 @@ from gateway.services import (
     pools,
     rentals,
     subscriptions,
+    upgrades,
 )
 from gateway.services.arrears import ARREARS
 from gateway.services.card_first import AWAITS_CARD
@@ -92,6 +93,7 @@ def renew(uow: UnitOfWork, scope: Scope) -> None:
     with ledger.books(uow, scope) as opened:
         payers.join(uow, opened)
         plan_changes.apply_due(uow, opened)
+        upgrades.apply_due(uow, opened)
         _renew_all(uow, opened)
     with ledger.books(uow, scope) as opened:  # what was issued above stands in the ledger now
         _close_buckets(uow, opened)

@@ -26,7 +26,7 @@ from gateway.services import accounts, minutes, plans, pools
 from gateway.services.accounts import Account
 from gateway.services.plans import PlanVersion
 from gateway.services.settlement import TARGET_KINDS
-from gateway.store import memberships
+from gateway.store import memberships, plan_changes
 from gateway.store import replay as store
 from gateway.store.base import Scope
 from gateway.store.replay import Line, SettledLeg
@@ -68,6 +68,27 @@ def replay(
             yield Replayed(leg, used, bill_leg(usage_of(leg), used.plan, balance_micros=0))
         return
     yield from _Walk.begin(uow, account, since, until, version, list(legs)).run()
+
+
+def led_to(
+    uow: UnitOfWork, scope: Scope, version: PlanVersion, since: dt.datetime, until: dt.datetime
+) -> dict[uuid.UUID, dt.datetime]:
+    """The versions to which a plan led by itself in a period, when its minutes were used up, and
+    since when. What they billed is what the plan costs: under it, it would have come so again."""
+    led: dict[uuid.UUID, dt.datetime] = {}
+    rungs = [version]
+    for change in plan_changes.applied_by_itself(uow.connection, scope):
+        at, wanted = change.decided_at, plans.plan_version(uow.connection, change.plan_version_id)
+        if at is None or not since <= at < until:
+            continue
+        if any(
+            rung.plan.terms.exhaustion == "auto_upgrade"
+            and rung.plan.terms.upgrade.next_plan == wanted.plan_code
+            for rung in rungs
+        ):
+            led.setdefault(wanted.id, at)
+            rungs.append(wanted)
+    return led
 
 
 def usage_of(leg: SettledLeg) -> LegUsage:
@@ -121,9 +142,11 @@ class _Walk:
     issued: dict[uuid.UUID, bool]  # whether a bucket was filled yet
     closed_at: dict[uuid.UUID, dt.datetime | None]
     names: dict[str, uuid.UUID]  # ledger account -> bucket
+    led: dict[uuid.UUID, dt.datetime]  # see `led_to`
     wallets: dict[str, int]
     done: int = 0
     places: dict[str, int] = field(default_factory=dict)
+    cut_by: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)  # a cycle's own -> its upgrade
 
     @classmethod
     def begin(
@@ -155,6 +178,7 @@ class _Walk:
             issued={},
             closed_at={},
             names={},
+            led={} if version is None else led_to(uow, scope, version, since, until),
             wallets={
                 wallet(owner.account_id): store.balance_before(uow.connection, owner, first)
                 for owner in owners
@@ -195,7 +219,7 @@ class _Walk:
                 self._move(id, amount)
 
     def _bill(self, leg: SettledLeg) -> Replayed:
-        used = self.version or plans.plan_version(self.uow.connection, leg.plan_version_id)
+        used = self._used(leg)
         agency = self.account.parent_id
         shares = agency if shares_billing_at(self.changes, leg.started_at) else None
         payer = wallet(shares or self.account.id)
@@ -220,12 +244,26 @@ class _Walk:
             self._move(drawn.bucket_id, -drawn.seconds)
         return Replayed(leg, used, billed)
 
+    def _used(self, leg: SettledLeg) -> PlanVersion:
+        """The plan that is replayed; its own, where the one replayed had led to that by itself."""
+        led_at = self.led.get(leg.plan_version_id)
+        if self.version is None or (led_at is not None and leg.started_at > led_at - OVERLAP):
+            return plans.plan_version(self.uow.connection, leg.plan_version_id)
+        return self.version
+
+    def _uncut(self, bucket: Bucket) -> Bucket:
+        """Before an upgrade the cycle's own minutes were good to its end, by whatever clock."""
+        upgrade = self.cut_by.get(bucket.id)
+        if upgrade is None or self.issued[upgrade]:
+            return bucket
+        return replace(bucket, expires_at=self.buckets[upgrade].expires_at)
+
     def _visible(self, at: dt.datetime) -> list[Bucket]:
         """Buckets that a settlement at this instant would have found open."""
         return [
-            bucket
+            self._uncut(bucket)
             for id, bucket in self.buckets.items()
-            if self.issued[id] and ((closed := self.closed_at[id]) is None or at < closed)
+            if self.issued[id] and ((closed := self.closed_at[id]) is None or at <= closed)
         ]
 
     def _move(self, id: uuid.UUID, seconds: int) -> None:
@@ -245,14 +283,22 @@ class _Walk:
             until=until + OVERLAP,
             first=self.first,
         )
+        own: dict[tuple[uuid.UUID, int], uuid.UUID] = {}  # of an owner's cycle: the first grant
         for stored, issued in found:
-            other = self.version is not None and stored.plan_version_id != self.version.id
+            other = self.version is not None and stored.plan_version_id not in (
+                self.version.id,
+                *self.led,
+            )
             if stored.kind == "pool" and stored.account_id == self.account.id and other:
                 continue
             bucket = minutes.bucket_of(self.uow, stored)
             self._add(bucket, issued=issued, closed_at=stored.closed_at)
+            if stored.kind == "pool":
+                first = own.setdefault((stored.account_id, stored.n), stored.id)
+                if stored.upgrade == pools.OWN_GRANT + 1 and first != stored.id:
+                    self.cut_by[first] = stored.id
         used = {leg.plan_version_id for leg in self.legs}
-        if self.version is not None and self.version.id not in used:
+        if self.version is not None and self.version.id not in used and not self.led:
             self._imagine_pools(self.version, since, until)
 
     def _imagine_pools(self, version: PlanVersion, since: dt.datetime, until: dt.datetime) -> None:

@@ -28,7 +28,7 @@ from billing.rating import RatedLeg, carrier_cost, rate_leg
 from billing.surcharges import rate_surcharge
 from billing.tariffs import Plan
 from gateway.metrics import LEGS_SETTLED
-from gateway.services import audit, ledger, minutes, payers, plans, renewals
+from gateway.services import audit, ledger, minutes, payers, plans, renewals, upgrades
 from gateway.services.ledger import Books
 from gateway.services.minutes import Minutes, RenewFirst
 from gateway.services.plans import PlanVersion
@@ -205,6 +205,8 @@ def settle_account(
                 continue  # its first callback is late or lost; the carrier's record says it too
             batch.settle(leg, talked or 0)
     batch.write()
+    if paid_in_advance is not None:
+        upgrades.order_where_empty(uow, paid_in_advance, own, agency)
     LEGS_SETTLED.inc(len(batch.settled))
     return Settled(len(batch.settled), legs[-1].place if len(legs) == limit else None)
 

@@ -18,6 +18,7 @@ from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
 from gateway.services.renewal_notices import RETRY_AFTER, announce, tell_unpaid
 from gateway.store import accounts as account_store
+from gateway.store import plan_changes as plan_change_store
 from gateway.store import subscriptions as store
 from gateway.store.base import Scope, new_id
 from gateway.store.subscriptions import StoredSubscription
@@ -242,6 +243,7 @@ def resume(uow: UnitOfWork, scope: Scope, actor: str) -> SubscriptionView:
                     "due_at": stored.ends_at,
                 },
             )
+            plan_change_store.wake(uow.connection, scope, now=uow.now)
             audit.note(uow, scope, actor, "subscription.resumed", stored.id)
     found = view(uow, scope)
     assert found is not None

@@ -1,6 +1,7 @@
 """What a period would have cost under another plan: read only, leg by leg.
 
-Calls are taken as they were: a plan that would have refused one is not asked. Packages that were
+Calls are taken as they were: a plan that would have refused one is not asked, and one that would
+have upgraded by itself stays what it is, unless it was in force and did so. Packages that were
 bought stay bought; another plan's pool is full at the start of each cycle. Rent and access are
 those of the other plan for the months that were posted.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import heapq
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from billing.calendar import billing_cycle, local_date
@@ -133,8 +134,9 @@ def what_if(
         line = tally.take(replayed)
         if each is not None:
             each(line)
-    texts = _texts(uow, scope, since, until, version, tally)
-    rent, access = _recurring(uow, account, since, until, version, tally)
+    led = () if version is None else replay.led_to(uow, scope, version, since, until)
+    texts = _texts(uow, scope, since, until, version, led, tally)
+    rent, access = _recurring(uow, account, since, until, version, led, tally)
     return WhatIf(
         account=account,
         version=version,
@@ -213,6 +215,7 @@ def _texts(
     since: dt.datetime,
     until: dt.datetime,
     version: PlanVersion | None,
+    led: Collection[uuid.UUID],
     tally: _Tally,
 ) -> Sums:
     """Texts as the other plan prices them; what an overrun forgave stays forgiven."""
@@ -226,7 +229,8 @@ def _texts(
         )
         own = plans.plan_version(uow.connection, sent.plan_version_id)
         forgiven = _price(usage, own) - sent.charge_micros
-        replayed = max(0, _price(usage, version or own) - forgiven)
+        used = own if version is None or sent.plan_version_id in led else version
+        replayed = max(0, _price(usage, used) - forgiven)
         for one in (sums, tally.of_number(sent.did_id, sent.number_e164)):
             one.add(sent.charge_micros, replayed)
     return sums
@@ -243,6 +247,7 @@ def _recurring(
     since: dt.datetime,
     until: dt.datetime,
     version: PlanVersion | None,
+    led: Collection[uuid.UUID],
     tally: _Tally,
 ) -> tuple[Sums, Sums]:
     """Rent for each month that was posted, and access for each cycle that began."""
@@ -252,8 +257,9 @@ def _recurring(
     )
     rent, access = Sums(), Sums()
     of_another_plan = False
+    kept = set(led) if version is None else {version.id, *led}
     for line in lines:
-        same = version is None or line.plan_version_id == version.id
+        same = version is None or line.plan_version_id in kept
         if line.kind == "rental":
             amount = line.amount if same else _rent(line, version)
             rent.add(line.amount, amount)
@@ -262,7 +268,7 @@ def _recurring(
         else:
             access.add(line.amount, line.amount if same else 0)
             of_another_plan |= not same
-    if version is not None and (of_another_plan or account.plan_version_id != version.id):
+    if version is not None and (of_another_plan or account.plan_version_id not in kept):
         access.replayed_micros += _access(account, since, until, version)
     return rent, access
 

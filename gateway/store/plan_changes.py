@@ -13,17 +13,23 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     String,
+    and_,
     insert,
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.store.base import Base, Key, Scope, TenantId
 
 
 class PlanChangeRow(Base):
-    """An account moves to another plan version from an instant on; asked for, then decided."""
+    """An account moves to another plan version from an instant on; asked for, then decided.
+
+    An automatic one is ordered by settlement when the minutes are used up, under an id that
+    follows from cycle and plan, and may be held until what it waits for is there.
+    """
 
     __tablename__ = "plan_change"
 
@@ -33,12 +39,13 @@ class PlanChangeRow(Base):
     plan_version_id: Mapped[uuid.UUID]
     term: Mapped[str | None] = mapped_column(String(8))  # month, year; None: the one it has
     effective_at: Mapped[dt.datetime]
-    state: Mapped[str] = mapped_column(String(12))  # requested, scheduled, applied, canceled
+    state: Mapped[str] = mapped_column(String(12))  # requested, scheduled, held, applied, canceled
     requested_by: Mapped[str]
     decided_by: Mapped[str | None]
-    note: Mapped[str]
+    note: Mapped[str]  # by who asked; of one that is held: why, and what helps
     created_at: Mapped[dt.datetime]
     decided_at: Mapped[dt.datetime | None]
+    automatic: Mapped[bool] = mapped_column(server_default="false")
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -46,7 +53,9 @@ class PlanChangeRow(Base):
             ["account.tenant_id", "account.id"],
             name="fk_plan_change_account",
         ),
-        CheckConstraint("state in ('requested','scheduled','applied','canceled')", name="state"),
+        CheckConstraint(
+            "state in ('requested','scheduled','held','applied','canceled')", name="state"
+        ),
         Index("ix_plan_change_account", "tenant_id", "account_id", "id"),
         Index("ix_plan_change_due", "effective_at", postgresql_where="state = 'scheduled'"),
     )
@@ -54,7 +63,7 @@ class PlanChangeRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class PlanChange:
-    """`state`: requested, scheduled, applied, canceled. `term`: month, year, or as it is."""
+    """`state`: requested, scheduled, held, applied, canceled. `term`: month, year, or as it is."""
 
     tenant_id: uuid.UUID
     id: uuid.UUID
@@ -68,6 +77,7 @@ class PlanChange:
     note: str
     created_at: dt.datetime
     decided_at: dt.datetime | None
+    automatic: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -75,7 +85,9 @@ class PlanChange:
 
 
 _CHANGES = select(*(getattr(PlanChangeRow, name) for name in PlanChange.__dataclass_fields__))
-OPEN_STATES = ("requested", "scheduled")
+OPEN_STATES = ("requested", "scheduled", "held")
+SYSTEM = "system"
+"""Who decides about automatic changes; what it called off it may order again."""
 
 
 def add(connection: Connection, change: PlanChange) -> None:
@@ -86,29 +98,77 @@ def add(connection: Connection, change: PlanChange) -> None:
     )
 
 
-def of_account(connection: Connection, scope: Scope, *, limit: int) -> tuple[PlanChange, ...]:
-    """Newest first."""
-    rows = connection.execute(
-        _CHANGES.where(
-            PlanChangeRow.tenant_id == scope.tenant_id,
-            PlanChangeRow.account_id == scope.account_id,
+def order(connection: Connection, change: PlanChange) -> bool:
+    """An automatic change, once for its id; False where it was ordered before. One that was called
+    off because nothing was to do is taken up again; one that people called off is not."""
+    values = {name: getattr(change, name) for name in PlanChange.__dataclass_fields__}
+    ordered = (
+        postgresql_insert(PlanChangeRow)
+        .values(values)
+        .on_conflict_do_update(
+            index_elements=["tenant_id", "id"],
+            set_={n: values[n] for n in ("plan_version_id", "effective_at", "state", "note")},
+            where=and_(PlanChangeRow.state == "canceled", PlanChangeRow.decided_by == SYSTEM),
         )
-        .order_by(PlanChangeRow.id.desc())
-        .limit(limit)
+        .returning(PlanChangeRow.id)
     )
-    return tuple(PlanChange(*row) for row in rows)
+    return connection.scalar(ordered) is not None
 
 
 def open_of(connection: Connection, scope: Scope) -> PlanChange | None:
-    """The one that waits for a decision or for its day; an account has one at the most."""
+    """The one that waits for a decision, for its day or for money. People have one at the most;
+    without it, the automatic one."""
     row = connection.execute(
         _CHANGES.where(
             PlanChangeRow.tenant_id == scope.tenant_id,
             PlanChangeRow.account_id == scope.account_id,
             PlanChangeRow.state.in_(OPEN_STATES),
         )
+        .order_by(PlanChangeRow.automatic)
+        .limit(1)
     ).first()
     return None if row is None else PlanChange(*row)
+
+
+def applied_by_itself(connection: Connection, scope: Scope) -> tuple[PlanChange, ...]:
+    """Automatic changes that took effect, the oldest first; `decided_at` is when."""
+    rows = connection.execute(
+        _CHANGES.where(
+            PlanChangeRow.tenant_id == scope.tenant_id,
+            PlanChangeRow.account_id == scope.account_id,
+            PlanChangeRow.state == "applied",
+            PlanChangeRow.automatic,
+        ).order_by(PlanChangeRow.decided_at)
+    )
+    return tuple(PlanChange(*row) for row in rows)
+
+
+def wake(connection: Connection, scope: Scope, *, now: dt.datetime) -> None:
+    """Automatic changes that are held are tried again."""
+    connection.execute(
+        update(PlanChangeRow)
+        .where(
+            PlanChangeRow.tenant_id == scope.tenant_id,
+            PlanChangeRow.account_id == scope.account_id,
+            PlanChangeRow.automatic,
+            PlanChangeRow.state == "held",
+        )
+        .values(state="scheduled", effective_at=now)
+    )
+
+
+def call_off(connection: Connection, scope: Scope, *, now: dt.datetime) -> None:
+    """Automatic changes that are open: another plan, or another cycle, has made them needless."""
+    connection.execute(
+        update(PlanChangeRow)
+        .where(
+            PlanChangeRow.tenant_id == scope.tenant_id,
+            PlanChangeRow.account_id == scope.account_id,
+            PlanChangeRow.automatic,
+            PlanChangeRow.state.in_(OPEN_STATES),
+        )
+        .values(state="canceled", decided_by=SYSTEM, decided_at=now)
+    )
 
 
 def find(connection: Connection, scope: Scope, change_id: uuid.UUID) -> PlanChange | None:
@@ -125,18 +185,23 @@ def find(connection: Connection, scope: Scope, change_id: uuid.UUID) -> PlanChan
 def waiting(connection: Connection, *, limit: int) -> tuple[PlanChange, ...]:
     """Of all tenants, for staff: asked for or scheduled, the oldest first."""
     rows = connection.execute(
-        _CHANGES.where(PlanChangeRow.state.in_(OPEN_STATES)).order_by(PlanChangeRow.id).limit(limit)
+        _CHANGES.where(PlanChangeRow.state.in_(OPEN_STATES))
+        .order_by(PlanChangeRow.created_at, PlanChangeRow.id)
+        .limit(limit)
     )
     return tuple(PlanChange(*row) for row in rows)
 
 
-def due(connection: Connection, scope: Scope, *, now: dt.datetime) -> tuple[PlanChange, ...]:
+def due(
+    connection: Connection, scope: Scope, *, now: dt.datetime, automatic: bool
+) -> tuple[PlanChange, ...]:
     rows = connection.execute(
         _CHANGES.where(
             PlanChangeRow.tenant_id == scope.tenant_id,
             PlanChangeRow.account_id == scope.account_id,
             PlanChangeRow.state == "scheduled",
             PlanChangeRow.effective_at <= now,
+            PlanChangeRow.automatic == automatic,
         ).order_by(PlanChangeRow.effective_at, PlanChangeRow.id)
     )
     return tuple(PlanChange(*row) for row in rows)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from billing.subscriptions import TERM_MONTHS
 from billing.terms import Term
 from gateway import runtime
-from gateway.services import plan_changes, plans, pools, renewals, subscriptions
+from gateway.services import plan_changes, plans, pools, renewals, subscriptions, upgrades
 from gateway.services.accounts import Account
 from gateway.services.errors import Invalid
 from gateway.services.plans import PlanVersion
@@ -70,7 +70,7 @@ def _page(problem: str = "") -> str:
     with runtime.current().units.read() as uow:
         change = plan_changes.open_change(uow, scope())
         preview = None
-        if code and change is None:
+        if code and (change is None or change.automatic):
             try:
                 preview = plan_changes.preview(uow, scope(), code, term)
             except Invalid as invalid:
@@ -88,6 +88,8 @@ def _page(problem: str = "") -> str:
             agency=pools.owner_of(uow, g.account) if g.account.billing != "own" else None,
             choices=_choices(uow, g.account, access),
             change=change,
+            history=plan_changes.history(uow, scope()),
+            following=upgrades.following(uow, g.account),
             wanted=None
             if change is None
             else plans.plan_version(uow.connection, change.plan_version_id),

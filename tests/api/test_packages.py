@@ -1,5 +1,6 @@
 """Packages, minutes and changes of plan over the API."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 from apiflask import APIFlask
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, plans, tokens
-from gateway.services.accounts import Account
+from gateway.services import accounts, plans, renewals, tokens
+from gateway.services.accounts import Account, NewAccount
 from gateway.uow import UnitsOfWork
 from tests.api.conftest import Program
+from tests.services.history import History, Target
 
 PACKAGES: dict[str, Any] = load_catalogue()["payg"] | {
     "name": "Packages",
@@ -86,6 +88,40 @@ def test_s3_03_an_account_asks_and_staff_decides(
     assert agreed.json["state"] == "scheduled"
     assert program(shop).delete("/plan-change").status_code == 204
     assert program(shop).get("/plan-change").status_code == 404
+
+
+def test_c5_an_upgrade_by_itself_is_seen_before_it_comes_and_while_it_waits(
+    shop: Account, units: UnitsOfWork, program: Any, olga_for: Any, fund: Callable[..., None]
+) -> None:
+    rule = {"exhaustion": "auto_upgrade", "upgrade": {"next_plan": "large"}}
+    small = PACKAGES | {"name": "Small", "pool": {"minutes": 1}, **rule}
+    large = PACKAGES | {"name": "Large", "pool": {"minutes": 9}, "access_fee": {"month": "900.00"}}
+    refused = olga_for(shop).post("/plans", {"code": "small", "document": small})
+    assert refused.status_code == 422
+    assert refused.json["errors"][0]["path"] == "/document/upgrade/next_plan"
+    for code, document in (("large", large), ("small", small)):
+        published = olga_for(shop).post("/plans", {"code": code, "document": document})
+        assert published.status_code == 201
+    seen = program(shop).post("/plan-change/preview", {"plan": "small"}).json
+    assert (seen["exhaustion"], seen["next_plan"]) == ("auto_upgrade", "large")
+    top = program(shop).post("/plan-change/preview", {"plan": "large"}).json
+    assert (top["exhaustion"], top["next_plan"]) == ("charge_plan_rate", None)
+    with units.begin() as uow:
+        opened = accounts.create_account(
+            uow, NewAccount(name="Tiny", billing_email="a@tiny.test", plan_code="small"), "olga"
+        )
+    fund(opened, "20.00")
+    history = History(units, opened)
+    did_id = history.number("+14155550100")
+    history.call(did_id, Target(talk=60), at=dt.datetime.now(dt.UTC))
+    history.settle()
+    change = program(opened).get("/plan-change").json
+    assert (change["plan"], change["state"], change["automatic"]) == ("large", "scheduled", True)
+    renewals.drain(units)
+    change = program(opened).get("/plan-change").json
+    assert change["state"] == "held" and "pay in" in change["note"]
+    assert program(opened).delete("/plan-change").status_code == 204
+    assert program(opened).get("/plan-change").status_code == 404
 
 
 def test_s3_01_access_is_cancelled_and_resumed(shop: Account, program: Any) -> None:

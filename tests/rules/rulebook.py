@@ -920,6 +920,12 @@ CONFLICTS = (
         ),
         (
             "billing/test_pools.py::test_c5_where_the_plan_charges_its_rate_an_empty_pool_stops_nobody",
+            "journeys/test_upgrades.py::"
+            "test_c5_s4_05_when_the_minutes_are_used_up_the_plan_becomes_the_next_one_once",
+            "journeys/test_upgrades.py::test_c5_s4_09_what_the_balance_does_not_cover_waits"
+            "_and_calls_are_refused_until_money_comes",
+            "billing/test_upgrades.py::"
+            "test_c5_a_plan_that_leads_nowhere_useful_is_refused_at_its_field",
         ),
     ),
     Conflict(

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, packages, plans
-from tests.web.conftest import OLGA, World
+from gateway.services import accounts, packages, plans, renewals, settlement
+from tests.web.conftest import OLGA, World, fund, take_call
 
 SELLS: dict[str, Any] = load_catalogue()["payg"] | {
     "name": "Packages",
@@ -139,6 +139,38 @@ def test_s3_03_a_plan_is_previewed_asked_for_and_taken_back(shop: World) -> None
     staff = shop.logged_in(OLGA)
     assert "Acme" in staff.page("/ops/plan-changes")
     owner.post("/billing/plan/withdraw")
+    assert "Nobody waits" in staff.page("/ops/plan-changes")
+
+
+def test_c5_an_upgrade_by_itself_is_announced_shown_while_it_waits_and_kept_in_the_history(
+    world: World,
+) -> None:
+    plain = SELLS | {"packages": [], "access_fee": {"month": "1.00"}}
+    rule = {"exhaustion": "auto_upgrade", "upgrade": {"next_plan": "large"}}
+    with world.units.begin() as uow:
+        large = plain | {"name": "Large", "pool": {"minutes": 9}, "access_fee": {"month": "90.00"}}
+        plans.publish_plan(uow, "large", large, OLGA)
+        plans.publish_plan(uow, "small", plain | {"pool": {"minutes": 1}, **rule}, OLGA)
+        accounts.update_account(uow, world.acme.scope, {"plan_code": "small"}, OLGA)
+    owner, staff = world.logged_in("owner@acme.test"), world.logged_in(OLGA)
+    assert "your plan becomes Large by itself" in owner.page("/billing/plan")
+    call = take_call(world.units, world.number, sid="b1")
+    settlement.drain(world.units)
+    assert "becomes Large by itself, in a moment" in owner.page("/billing/plan")
+    assert "An upgrade by itself is on its way" in staff.page(f"/ops/accounts/{world.acme.id}")
+    renewals.drain(world.units)
+    for page in ("/", "/billing", f"/calls/{call}"):
+        assert "New callers are turned away. The upgrade to Large costs 89.00" in owner.page(page)
+    asked = owner.page("/billing/plan?to=payg")
+    assert "pay in" in asked and "Taken at the change" in asked, "people may choose beside it"
+    waits = staff.page("/ops/plan-changes")
+    assert "waits for the customer" in waits and "Turn down" in waits and "Agree" not in waits
+    assert "An upgrade by itself waits" in staff.page(f"/ops/accounts/{world.acme.id}")
+    fund(world.units, world.acme, "100.00")
+    renewals.drain(world.units)
+    for page in (owner.page("/billing/plan"), staff.page(f"/ops/accounts/{world.acme.id}")):
+        assert "itself: the minutes were used up" in page and "large v1" in page
+    assert "turned away" not in owner.page("/billing/plan")
     assert "Nobody waits" in staff.page("/ops/plan-changes")
 
 

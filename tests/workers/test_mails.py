@@ -39,6 +39,18 @@ MAILS: dict[str, dict[str, Any]] = {
     | {"lines": [], "total": "9.00", "missing": "4.00", "on": "2026-03-04", "policy": "drop"},
     "renewal_waits": BALANCE | {"what": "the access fee"},
     "renewal_dropped": BALANCE | {"what": "the access fee"},
+    "upgraded": {
+        "before": "Small",
+        "after": "Large",
+        "fee": "20.00",
+        "next_fee": "30.00",
+        "has_fee": True,
+        "next_fee_on": "2026-04-03",
+        "term": "month",
+        "minutes": 1_500,
+        "currency": "USD",
+    },
+    "upgrade_held": {"plan": "Large", "words": "It costs 20.00 USD."},
     "statement": {
         "label": "ABC-1",
         "owed": "0.00",
