@@ -106,12 +106,9 @@ def is_coming(uow: UnitOfWork, scope: Scope) -> bool:
     return _on_its_way(change)
 
 
-def following(uow: UnitOfWork, account: Account) -> PlanVersion | None:
-    """The plan to which an account is upgraded by itself when its minutes are used up."""
-    version = plans.plan_version(uow.connection, account.plan_version_id)
-    if version.plan.terms.exhaustion != "auto_upgrade" or account.billing != "own":
-        return None
-    return _next_of(uow, version)
+def following(uow: UnitOfWork, version: PlanVersion) -> PlanVersion | None:
+    """What a plan becomes by itself when its minutes are used up."""
+    return _next_of(uow, version) if version.plan.terms.exhaustion == "auto_upgrade" else None
 
 
 def _change_of(uow: UnitOfWork, owner: Account, version: PlanVersion) -> PlanChange | None:

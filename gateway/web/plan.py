@@ -75,12 +75,13 @@ def _page(problem: str = "") -> str:
                 preview = plan_changes.preview(uow, scope(), code, term)
             except Invalid as invalid:
                 problem = problem or invalid.words
+        version = plans.plan_version(uow.connection, g.account.plan_version_id)
         access = subscriptions.view(uow, scope())
         coming = renewals.upcoming(uow, scope(), uow.now + AHEAD)
         return render_template(
             "web/plan.html",
             section="billing",
-            version=plans.plan_version(uow.connection, g.account.plan_version_id),
+            version=version,
             access=access,
             pool=pools.figures(uow, g.account),
             coming=coming,
@@ -89,7 +90,8 @@ def _page(problem: str = "") -> str:
             choices=_choices(uow, g.account, access),
             change=change,
             history=plan_changes.history(uow, scope()),
-            following=upgrades.following(uow, g.account),
+            following=upgrades.following(uow, version) if g.account.billing == "own" else None,
+            following_wanted=upgrades.following(uow, preview.wanted) if preview else None,
             wanted=None
             if change is None
             else plans.plan_version(uow.connection, change.plan_version_id),

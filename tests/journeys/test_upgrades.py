@@ -21,6 +21,7 @@ from gateway.services import (
     pools,
     renewals,
     settlement,
+    statement,
     subscriptions,
     what_if,
 )
@@ -174,6 +175,12 @@ def test_c5_a_call_that_is_on_during_the_upgrade_draws_both(stage: World, ladder
     assert sorted(drawn) == [100, 120, 200]
     paid = before - stage.balance(acme.scope) - FULL_FEE
     assert paid == 100 * 50_000 // 60, "what lay before the upgrade"
+    with stage.units.read() as uow:
+        for line in statement.list_postings(uow, acme.scope).items:
+            if line.kind in ("usage", "draw", "plan_change"):
+                assert statement.explain(uow, acme.scope, line.id).recompute() == abs(
+                    line.amount_micros
+                )
     assert_nothing_differs(stage, acme)
     stage.prove_ledger()
 

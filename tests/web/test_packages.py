@@ -153,6 +153,13 @@ def test_c5_an_upgrade_by_itself_is_announced_shown_while_it_waits_and_kept_in_t
         plans.publish_plan(uow, "small", plain | {"pool": {"minutes": 1}, **rule}, OLGA)
         accounts.update_account(uow, world.acme.scope, {"plan_code": "small"}, OLGA)
     owner, staff = world.logged_in("owner@acme.test"), world.logged_in(OLGA)
+    cobalt = world.logged_in("owner@cobalt.test")
+    for plan, words in (
+        ("small", "the plan becomes Large by itself"),
+        ("large", "price by the minute"),
+        ("command_center", "new calls are refused"),
+    ):
+        assert words in cobalt.page(f"/billing/plan?to={plan}"), "before anybody chooses it"
     assert "your plan becomes Large by itself" in owner.page("/billing/plan")
     call = take_call(world.units, world.number, sid="b1")
     settlement.drain(world.units)
