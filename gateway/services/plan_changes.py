@@ -205,6 +205,8 @@ def schedule(
     with ledger.books(uow, scope):
         change = _undecided(uow, scope, change_id)
         at = max(uow.now, effective_at or uow.now)
+        if change.automatic:
+            at = uow.now  # tried again: callers would draw minutes that are days away
         stored = subscription_store.open_of(uow.connection, scope)
         if change.term is not None and stored is not None:
             at = max(at, stored.ends_at)

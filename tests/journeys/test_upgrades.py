@@ -320,6 +320,22 @@ def test_c5_c13_while_the_upgrade_waits_people_may_choose_a_plan_themselves(
     stage.prove_ledger()
 
 
+def test_c5_staff_may_have_a_held_upgrade_tried_again_and_not_put_off(
+    stage: World, ladder: str
+) -> None:
+    acme = join(stage, ladder)
+    set_balance(stage, acme.scope, 5_000_000)
+    talk(stage, acme, 120)
+    stage.renew()
+    with stage.units.begin() as uow:
+        change = plan_changes.open_change(uow, acme.scope)
+        assert change is not None and change.state == "held"
+        again = plan_changes.schedule(uow, acme.scope, change.id, uow.now + 9 * DAY, "Olga")
+        assert (again.state, again.effective_at) == ("scheduled", uow.now)
+    stage.renew()
+    assert (state(stage, acme), plan_of(stage, acme)) == ("held", "small")
+
+
 def test_c5_an_upgrade_that_was_withdrawn_does_not_come_again(stage: World, ladder: str) -> None:
     acme = join(stage, ladder)
     talk(stage, acme, 120)
