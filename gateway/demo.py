@@ -91,7 +91,7 @@ def _account(runtime: Runtime, one: DemoAccount, password: str) -> tuple[Scope, 
     for wanted in one.numbers:
         _number(runtime, scope, wanted)
     with runtime.units.read() as uow:
-        return scope, numbers.list_numbers(uow, scope)[::-1]
+        return scope, numbers.every_number(uow, scope)[::-1]
 
 
 def _fund(runtime: Runtime, scope: Scope, one: DemoAccount) -> None:
@@ -268,7 +268,7 @@ def _all_numbers(runtime: Runtime) -> list[Number]:
         page = accounts.list_accounts(uow, limit=200)
         while page:
             for account in page:
-                found.extend(numbers.list_numbers(uow, account.scope))
+                found.extend(numbers.every_number(uow, account.scope))
             page = accounts.list_accounts(uow, after=page[-1].id, limit=200)
     return found
 

@@ -15,16 +15,24 @@ from gateway.api.fields import Currency, Items, Listing, Money, OptionalLine, mo
 from gateway.api.once import once, spends
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
-from gateway.services import numbers, pages, plans
+from gateway.services import numbers, plans
 from gateway.services.numbers import AvailableNumber, Number
 
 
 class Search(Model):
     country: str = Field("US", pattern="^[A-Z]{2}$", description="ISO 3166 code.")
     type: Literal["local", "toll-free", "mobile", "national"] = "local"
-    area_code: str = Field("", max_length=3, examples=["415"])
+    area_code: str = Field(
+        "", max_length=3, examples=["415"], json_schema_extra={"pattern": "^([2-9][0-9]{2})?$"}
+    )
     contains: str = Field("", max_length=16, description="Digits, letters, or * for any digit.")
     limit: int = Field(20, ge=1, le=numbers.SEARCH_LIMIT_MAX)
+
+
+class NumberListing(Listing):
+    search: str = Field(
+        "", max_length=80, description="Words of the label or the source, or digits of the number."
+    )
 
 
 class AvailableOut(BaseModel):
@@ -135,16 +143,17 @@ def buy_number(access: Access, body: NumberIn) -> Response:
 
 @blueprint.get("/numbers")
 @for_account
-@blueprint.input(Listing, location="query", arg_name="query")
+@blueprint.input(NumberListing, location="query", arg_name="query")
 @blueprint.output(NumbersOut)
-def list_numbers(access: Access, query: Listing) -> object:
+def list_numbers(access: Access, query: NumberListing) -> object:
     """List the account's numbers, newest first"""
-    after = pages.decode_cursor(query.after, pages.uuid_of) if query.after else None
     with runtime.current().units.read() as uow:
-        found = numbers.list_numbers(uow, access.scope, after=after, limit=query.limit)
+        page = numbers.list_numbers(
+            uow, access.scope, search=query.search, after=query.after, limit=query.limit
+        )
     return {
-        "items": [number_out(number, access.currency) for number in found],
-        "next": pages.encode_cursor(found[-1].id) if len(found) == query.limit else None,
+        "items": [number_out(number, access.currency) for number in page.items],
+        "next": page.next,
     }
 
 

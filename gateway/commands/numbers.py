@@ -21,7 +21,7 @@ def connect(named: str, as_json: bool) -> None:
     with runtime.units.read() as uow:
         owned = [
             number
-            for number in service.list_numbers(uow, find_account(uow, named).scope)
+            for number in service.every_number(uow, find_account(uow, named).scope)
             if number.carrier_sid
         ]
     for number in owned:

@@ -96,7 +96,7 @@ def account_page(
             subject=subject,
             seen=overview.overview(uow, scope),
             lines=statement.list_postings(uow, scope, None, LINES_SHOWN).items,
-            numbers=numbers.list_numbers(uow, scope, limit=PAGE),
+            numbers=numbers.list_numbers(uow, scope, limit=PAGE).items,
             people=logins.list_logins(uow, scope),
             tokens=tokens.list_tokens(uow, scope),
             trail=audit.trail(uow, scope, limit=LINES_SHOWN),

@@ -9,8 +9,9 @@ from billing.messages import MessageRefused, may_send
 from billing.tariffs import Plan
 from gateway.links import PublicLinks
 from gateway.providers.telephony import ProviderError, Telephony
-from gateway.services import accounts, audit, plans
+from gateway.services import accounts, audit, pages, plans
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
+from gateway.services.pages import Page
 from gateway.services.purchases import (
     as_service_error,
     check_words,
@@ -30,6 +31,7 @@ __all__ = [
     "Number",
     "configure_on_carrier",
     "e164_of",
+    "every_number",
     "get_number",
     "list_numbers",
     "order_number",
@@ -41,7 +43,6 @@ __all__ = [
 ]
 
 SEARCH_LIMIT_MAX = 50
-LIST_LIMIT_MAX = 200
 AREA_CODE = re.compile(r"[2-9][0-9]{2}")
 CONTAINS = re.compile(r"[0-9A-Za-z*]{2,16}")  # Twilio's own rule for Contains
 
@@ -105,12 +106,30 @@ def search_available(
 
 
 def list_numbers(
-    uow: UnitOfWork, scope: Scope, *, after: uuid.UUID | None = None, limit: int = LIST_LIMIT_MAX
-) -> tuple[Number, ...]:
-    """Newest first; `after` is the id of the last one seen."""
-    return numbers.of_account(
-        uow.connection, scope, before=after, limit=min(max(limit, 1), LIST_LIMIT_MAX)
+    uow: UnitOfWork,
+    scope: Scope,
+    *,
+    search: str = "",
+    after: str | None = None,
+    limit: int = pages.LIMIT_DEFAULT,
+) -> Page[Number]:
+    """Newest first; `search` finds words of the label or the source, or digits of the number.
+
+    Raises `Invalid` at /after."""
+    limit = pages.clamp(limit)
+    found = numbers.of_account(
+        uow.connection,
+        scope,
+        search=search.strip(),
+        before=pages.decode_cursor(after, pages.uuid_of) if after else None,
+        limit=limit + 1,
     )
+    return pages.cut(found, limit, lambda number: pages.encode_cursor(number.id))
+
+
+def every_number(uow: UnitOfWork, scope: Scope) -> tuple[Number, ...]:
+    """All of an account's, newest first: for a choice among them, and for deeds on each."""
+    return numbers.of_account(uow.connection, scope)
 
 
 def get_number(uow: UnitOfWork, scope: Scope, did_id: uuid.UUID) -> Number:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     bindparam,
+    or_,
     select,
     update,
 )
@@ -217,7 +218,12 @@ def place_of(
 
 
 def of_account(
-    connection: Connection, scope: Scope, *, before: uuid.UUID | None, limit: int
+    connection: Connection,
+    scope: Scope,
+    *,
+    search: str = "",
+    before: uuid.UUID | None = None,
+    limit: int | None = None,
 ) -> tuple[Number, ...]:
     """Newest first; released ones are history and left out."""
     found = (
@@ -231,6 +237,15 @@ def of_account(
     )
     if before is not None:
         found = found.where(DidRow.id < before)
+    if search:
+        words = [
+            DidRow.label.icontains(search, autoescape=True),
+            DidRow.source.icontains(search, autoescape=True),
+        ]
+        digits = "".join(filter(str.isdigit, search))
+        if digits and not any(map(str.isalpha, search)):
+            words.append(DidRow.e164.contains(digits))
+        found = found.where(or_(*words))
     return tuple(Number(*row) for row in connection.execute(found))
 
 

@@ -35,7 +35,7 @@ def calls() -> str:
     after = request.args.get("after")
     with runtime.current().units.read() as uow:
         page = call_log.list_calls(uow, scope(), asked.filter, after, PAGE)
-        owned = numbers.list_numbers(uow, scope())
+        owned = numbers.every_number(uow, scope())
     kept: dict[str, Any] = {name: value for name, value in asked.fields.items() if value}
     return render_template(
         "web/calls.html",

@@ -45,7 +45,7 @@ def list_conversations() -> str:
     chosen = _chosen_number()
     with runtime.current().units.read() as uow:
         page = message_log.list_conversations(uow, scope(), after, PAGE, did_id=chosen)
-        owned = numbers.list_numbers(uow, scope())
+        owned = numbers.every_number(uow, scope())
     kept: dict[str, Any] = {"number": chosen} if chosen else {}
     return render_template(
         "web/messages.html",
@@ -199,7 +199,7 @@ def _chosen_number() -> UUID | None:
 
 def _new_page(typed: Typed) -> str:
     with runtime.current().units.read() as uow:
-        owned = [n for n in numbers.list_numbers(uow, scope()) if n.status == "active"]
+        owned = [n for n in numbers.every_number(uow, scope()) if n.status == "active"]
         quoted = _quote(uow, typed) if typed.number_id else None
     return render_template(
         "web/message_new.html", section="messages", numbers=owned, typed=typed, quote=quoted

@@ -36,14 +36,23 @@ class NumberLine:
 
 @blueprint.get("/numbers", endpoint="numbers")
 def list_numbers() -> str:
+    searched, after = request.args.get("q", "").strip(), request.args.get("after")
     with runtime.current().units.read() as uow:
-        owned = numbers.list_numbers(uow, scope())
-        live = forwarding.current_of(uow, scope(), [number.id for number in owned])
+        page = numbers.list_numbers(uow, scope(), search=searched, after=after)
+        live = forwarding.current_of(uow, scope(), [number.id for number in page.items])
     lines = []
-    for number in owned:
+    for number in page.items:
         version = live.get(number.id)
         lines.append(NumberLine(number, describe(load_plan(version.document)) if version else ""))
-    return render_template("web/numbers.html", section="numbers", lines=lines)
+    return render_template(
+        "web/numbers.html",
+        section="numbers",
+        lines=lines,
+        searched=searched,
+        has_many=bool(searched or after or page.next),
+        next_url=url_for("web.numbers", after=page.next, q=searched or None) if page.next else None,
+        first_url=url_for("web.numbers", q=searched or None) if after else None,
+    )
 
 
 @blueprint.get("/numbers/search")

@@ -40,7 +40,7 @@ def state(here: Settings) -> dict[str, Any]:
                 account.balance_micros,
                 sorted(
                     (number.e164, number.label, words(uow, account, number))
-                    for number in numbers.list_numbers(uow, account.scope)
+                    for number in numbers.every_number(uow, account.scope)
                 ),
             )
             for account in accounts.list_accounts(uow)
@@ -154,7 +154,7 @@ def owned_numbers(runtime: Runtime) -> list[Any]:
     found: list[Any] = []
     with runtime.units.read() as uow:
         for account in accounts.list_accounts(uow):
-            found.extend(numbers.list_numbers(uow, account.scope))
+            found.extend(numbers.every_number(uow, account.scope))
     return found
 
 

@@ -79,7 +79,7 @@ def buy_a_number(page: Page, stage: World, ann: Scope) -> str:
     page.get_by_role("button", name="Buy for $2.00").click()
     expect(page.get_by_role("heading", name="Forwarding")).to_be_visible()
     with stage.units.read() as uow:
-        owned = numbers.list_numbers(uow, ann)
+        owned = numbers.every_number(uow, ann)
     (bought,) = [number for number in owned if number.label == "Summer campaign"]
     return bought.e164
 

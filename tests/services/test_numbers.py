@@ -300,8 +300,8 @@ def test_cobalt_sees_and_changes_nothing_of_acmes(
     fund(acme, "50.00")
     number = buy(acme)
     with units.begin() as uow:
-        assert numbers.list_numbers(uow, cobalt.scope) == ()
-        assert numbers.list_numbers(uow, acme.scope) == (number,)
+        assert numbers.every_number(uow, cobalt.scope) == ()
+        assert numbers.every_number(uow, acme.scope) == (number,)
         for deed in (
             lambda: numbers.get_number(uow, cobalt.scope, number.id),
             lambda: numbers.update_number(uow, cobalt.scope, number.id, label="x", actor="c"),

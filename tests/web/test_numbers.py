@@ -1,6 +1,9 @@
 """Numbers: searched with their price, bought once, labelled, given back."""
 
+import html
+import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -9,6 +12,33 @@ def test_the_list_says_what_each_number_does(acme: Any) -> None:
     page = acme.page("/numbers")
     assert "(415) 234-5678" in page
     assert "Rings (415) 555-0101 and (415) 555-0102 together for 20 s, then voicemail." in page
+
+
+def test_many_numbers_come_in_pages_and_are_found_by_label_source_or_digits(
+    world: Any, acme: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n, (label, source) in enumerate([("Radio", "KQED"), ("100% off", "Posters")]):
+        form = {"e164": f"+162823456{n:02}", "label": label, "source": source, "key": f"form-{n}"}
+        assert acme.post("/numbers/order", form).status_code == 302
+    assert 'role="search"' not in acme.page("/numbers"), "three are seen at a glance"
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.services.pages.LIMIT_MAX", 2)
+        first = acme.page("/numbers")
+        assert "Radio" in first and "100% off" in first and "(415) 234-5678" not in first
+        (further,) = re.findall(r'href="([^"]+)" rel="next"', first)
+        rest = acme.page(html.unescape(further))
+        assert "(415) 234-5678" in rest and "Radio" not in rest and "Back to the newest" in rest
+    for words, found in (
+        ("radio", "Radio"),
+        ("post", "100% off"),
+        ("0% o", "100% off"),
+        ("(628) 234-5600", "Radio"),
+    ):
+        page = acme.page(f"/numbers?q={quote(words)}")
+        others = {"Radio", "100% off"} - {found}
+        assert found in page and not any(f">{other}</a>" in page for other in others), words
+    assert "No number like that" in acme.page("/numbers?q=nowhere")
+    assert acme.get("/numbers?after=nonsense").status_code == 422
 
 
 def test_a_new_account_is_told_what_to_do_first(cobalt: Any) -> None:
