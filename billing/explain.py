@@ -138,6 +138,8 @@ ENTRY_WORDS = {
     PostingKind.SMS: "Text message",
     PostingKind.SURCHARGE: "Surcharge",
     PostingKind.PACKAGE: "Package of minutes",
+    PostingKind.INCLUDED_CREDIT: "Included credit",
+    PostingKind.CREDIT_EXPIRY: "Included credit expired",
     PostingKind.ISSUE: "Minutes of the period",
     PostingKind.DRAW: "Minutes drawn",
     PostingKind.EXPIRE: "Unused minutes expired",

@@ -119,6 +119,31 @@ def explain_expiry(
     return Explanation(", ".join(words), (Step("Seconds", formula, seconds),), seconds)
 
 
+def explain_included(
+    amount_micros: int,
+    *,
+    description: str,
+    formula: str,
+    expires: bool,
+    plan: Plan,
+    plan_version: int,
+) -> Explanation:
+    """A grant (the cycle's credit, or what a greater plan adds), or what expired of them: granted
+    less used. `formula` is the sum that was posted with the line."""
+    rule = (
+        "granted in the cycle, less what calls and texts used of it"
+        if expires
+        else "paid by the access fee, for calls and texts until the cycle ends"
+    )
+    words = [
+        f"{description}: {money_words(amount_micros, plan.currency)}",
+        rule,
+        _plan(plan, plan_version),
+    ]
+    step = Step("Credit in millionths", formula, amount_micros)
+    return Explanation(", ".join(words), (step,), amount_micros)
+
+
 def explain_payment(
     net_micros: int,
     *,

@@ -27,6 +27,7 @@ def plan_warnings(plan: Plan, carrier_plan: Plan) -> tuple[FieldError, ...]:
     carrier = carrier_plan.tariff
     return (
         *_dear_packages(plan),
+        *_dear_credit(plan),
         *_prefix_gaps(plan),
         *_cheap_prefixes(plan, carrier),
         *(_allowance_loss(plan, carrier) if plan.terms.allowance else _call_losses(plan, carrier)),
@@ -71,6 +72,17 @@ def _dear_packages(plan: Plan) -> Iterator[FieldError]:
                 f"{offer.minutes} minutes for {format_amount(offer.price_micros)} are not cheaper "
                 f"than {format_rate(min(rates))} a minute under the plan",
             )
+
+
+def _dear_credit(plan: Plan) -> Iterator[FieldError]:
+    """The access fee pays for the credit that it includes."""
+    credit, fee = plan.terms.included.credit_micros, plan.terms.access_fee.month_micros
+    if credit > fee:
+        yield FieldError(
+            "/included/credit",
+            f"{format_amount(credit)} are included in each cycle, and the access fee is "
+            f"{format_amount(fee)} a month",
+        )
 
 
 def _prefix_gaps(plan: Plan) -> Iterator[FieldError]:

@@ -32,6 +32,7 @@ class AccountKind(StrEnum):
     ADJUSTMENTS = "adjustments"
     TAX = "tax"
     EXPIRED = "expired"
+    INCLUDED_CREDIT = "included_credit"
     SECONDS_ISSUED = "seconds_issued"
     SECONDS_USED = "seconds_used"
 
@@ -54,6 +55,8 @@ class PostingKind(StrEnum):
     DRAW = "draw"
     EXPIRE = "expire"
     VAT = "vat"
+    INCLUDED_CREDIT = "included_credit"
+    CREDIT_EXPIRY = "credit_expiry"
 
 
 class Posting(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from billing.explain import increment_words
+from billing.explain import increment_words, money_words
 from billing.rates import LegKind, Rate
 from billing.tariffs import Plan
 from billing.terms import Term
@@ -42,12 +42,20 @@ def rate_page(plan: Plan) -> tuple[RateRow, ...]:
 
 
 def _access(plan: Plan) -> Iterator[RateRow]:
-    for term in _TERMS:
-        fee = plan.terms.access_fee.for_term(term)
+    fees = [(term, plan.terms.access_fee.for_term(term)) for term in _TERMS]
+    for term, fee in fees:
         if fee:
-            pool = plan.terms.allowance
-            note = f"{pool.minutes} minutes in each cycle" if pool else ""
-            yield RateRow("access", f"Access by the {term}", fee, term, note)
+            yield RateRow("access", f"Access by the {term}", fee, term, _includes(plan))
+    if plan.terms.included.credit_micros and not any(fee for _, fee in fees):
+        yield RateRow("access", "Access", 0, "month", _includes(plan))
+
+
+def _includes(plan: Plan) -> str:
+    pool, credit = plan.terms.allowance, plan.terms.included.credit_micros
+    given = [f"{pool.minutes} minutes"] if pool else []
+    if credit:
+        given.append(f"{money_words(credit, plan.currency)} for calls and texts")
+    return f"{' and '.join(given)} in each cycle" if given else ""
 
 
 def _numbers(plan: Plan) -> Iterator[RateRow]:

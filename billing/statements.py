@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from billing.calendar import Period, billing_cycle, cycle_anchor, periods_starting
+from billing.included import NOTHING_INCLUDED, Included
 from billing.minutes import SECONDS
 from billing.money import format_amount, format_rate
 from billing.postings import AccountKind, Posting, PostingKind
@@ -62,9 +63,11 @@ class ChargeLine:
 
 @dataclass(frozen=True, slots=True)
 class CreditLine:
-    """One credit by itself, with the balance after it; negative where it was taken back."""
+    """One credit by itself, with the balance after it; negative where it was taken back. What
+    included credit paid is a line without a key: it stands among the charges, the other way
+    round, and no balance is behind it."""
 
-    key: str
+    key: str | None
     at: datetime
     kind: PostingKind
     description: str
@@ -85,6 +88,7 @@ class Statement:
     """The figures of one account and period; amounts in micros of `currency`.
 
     `vat_micros` is the tax taken with the credits of the period; it never was in the balance.
+    `included_left_micros` of the closing balance are credit that the access fee includes.
     """
 
     mode: Mode
@@ -96,6 +100,7 @@ class Statement:
     seconds: tuple[SecondsLine, ...]
     vat_micros: int
     closing_micros: int
+    included_left_micros: int = 0
 
     @property
     def charges_micros(self) -> int:
@@ -112,8 +117,10 @@ class Statement:
 
     @property
     def owed_micros(self) -> int:
-        """Prepaid: always 0 (S5-17). Else what the account stands below zero (C8)."""
-        return 0 if self.mode == "prepaid" else max(0, -self.closing_micros)
+        """Prepaid: always 0 (S5-17). Else what the account's own money stands below zero (C8):
+        included credit that is left pays for calls to come, and for no fee."""
+        own_micros = self.closing_micros - self.included_left_micros
+        return 0 if self.mode == "prepaid" else max(0, -own_micros)
 
     @property
     def overdrawn_micros(self) -> int:
@@ -142,9 +149,11 @@ def statement_of(
     currency: str,
     period: Period,
     opening_micros: int,
+    included: Included = NOTHING_INCLUDED,
 ) -> Statement:
     """The statement of an account from all its postings of the period, in the ledger's order:
-    those of its wallet (`ledger_account`), of its tax and of its minutes.
+    those of its wallet (`ledger_account`), of its tax and of its minutes. `included` is what
+    credit that the access fee includes paid of the charges: they are less by so much, tax and all.
 
     Read once and grouped as they come: memory grows with numbers and rates, not with legs.
     Every line's balance is checked on the way; raises `StatementDiffers` at the first that
@@ -169,24 +178,47 @@ def statement_of(
             credit_lines.append(_credit_line(posting, moved))
         else:
             _add(groups, posting, number_of(posting), -moved)
+    charges = _charge_lines(groups)
+    if included.drawn_micros:
+        charges += (_paid_by_included(included.drawn_micros),)
+        credit_lines.append(_drawn_line(included.drawn_micros, period))
     return Statement(
         mode=mode,
         currency=currency,
         period=period,
         opening_micros=opening_micros,
-        charges=_charge_lines(groups),
+        charges=charges,
         credits=tuple(credit_lines),
         seconds=tuple(SecondsLine(kind, seconds[kind]) for kind in sorted(seconds)),
         vat_micros=vat,
         closing_micros=balance,
+        included_left_micros=included.left_micros,
+    )
+
+
+def _paid_by_included(drawn: int) -> ChargeLine:
+    return ChargeLine(
+        PostingKind.INCLUDED_CREDIT, "Paid by included credit", None, None, 1, 0, -drawn
+    )
+
+
+def _drawn_line(drawn: int, period: Period) -> CreditLine:
+    return CreditLine(
+        key=None,
+        at=period.ends_at,
+        kind=PostingKind.INCLUDED_CREDIT,
+        description="Included credit used for calls and texts",
+        amount_micros=-drawn,
+        balance_after_micros=None,
     )
 
 
 def _is_credit(posting: Posting, moved: int) -> bool:
-    """A top-up or a gift, and its reversal; a corrected charge stays with the charges."""
+    """A top-up or a gift, and its reversal, and what the access fee includes, both ways; a
+    corrected charge stays with the charges."""
     if posting.kind == PostingKind.REVERSAL:
         return (posting.reverses_key or "").startswith(_CREDIT_KEYS)
-    return moved > 0
+    return moved > 0 or posting.kind == PostingKind.CREDIT_EXPIRY
 
 
 def _credit_line(posting: Posting, moved: int) -> CreditLine:

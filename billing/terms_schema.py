@@ -69,7 +69,8 @@ TERMS_PROPERTIES: dict[str, Any] = {
     "access_fee": schema_object({"month": AMOUNT, "year": AMOUNT}),
     "included": schema_object(
         {"minutes": _MINUTES, "credit": AMOUNT, "scope": _one_of(Scope)},
-        description="What the access fee pays for in each cycle: minutes or credit.",
+        description="What the access fee pays for in each cycle: minutes, or credit for calls and "
+        "texts. Credit that is not used expires with the cycle.",
     ),
     "entitlements": schema_object(
         {"seats": _COUNT, "concurrent_calls": whole(1, 10_000), "numbers": _COUNT}
