@@ -13,10 +13,11 @@ from gateway.api.access import for_anyone, for_ops, scope_of
 from gateway.api.fields import Amount, Currency, Items, Listing, Money, money, money_or_none
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
-from gateway.services import accounts, pages
+from gateway.services import accounts, included_credit, pages
 from gateway.services.accounts import Account, AccountFlag, NewAccount
 from gateway.services.errors import FieldError, Forbidden, Invalid
 from gateway.services.principals import Principal
+from gateway.uow import UnitOfWork
 
 
 class AccountIn(Model):
@@ -89,6 +90,23 @@ class AccountOut(BaseModel):
     suspended_at: dt.datetime | None
 
 
+class IncludedCreditOut(BaseModel):
+    """Credit that the access fee includes, in the billing cycle that runs: it is part of the
+    balance, pays for calls and texts before the customer's own money, and for nothing else."""
+
+    granted: Money
+    used: Money
+    left: Money
+    starts_on: dt.date
+    ends_on: dt.date = Field(description="The last day; what is left then expires.")
+
+
+class AccountDetailOut(AccountOut):
+    included_credit: IncludedCreditOut | None = Field(
+        description="Of a client that shares its agency's billing: the agency's, if it is for both."
+    )
+
+
 class AccountsOut(Items[AccountOut]):
     """A page of accounts."""
 
@@ -104,8 +122,8 @@ class AccountListing(Listing):
 @blueprint.post("/accounts")
 @for_ops
 @blueprint.input(AccountIn, arg_name="body")
-@blueprint.output(AccountOut, status_code=201)
-def create_account(staff: Principal, body: AccountIn) -> AccountOut:
+@blueprint.output(AccountDetailOut, status_code=201)
+def create_account(staff: Principal, body: AccountIn) -> AccountDetailOut:
     """Open an account (staff)"""
     new = NewAccount(
         name=body.name,
@@ -120,7 +138,7 @@ def create_account(staff: Principal, body: AccountIn) -> AccountOut:
         needs_card=body.needs_card,
     )
     with runtime.current().units.begin() as uow:
-        return account_out(accounts.create_account(uow, new, staff.name))
+        return _detail(uow, accounts.create_account(uow, new, staff.name))
 
 
 @blueprint.get("/accounts")
@@ -142,19 +160,21 @@ def list_accounts(staff: Principal, query: AccountListing) -> object:
 
 @blueprint.get("/accounts/<uuid:account_id>")
 @for_anyone
-@blueprint.output(AccountOut)
-def get_account(principal: Principal, account_id: UUID) -> AccountOut:
+@blueprint.output(AccountDetailOut)
+def get_account(principal: Principal, account_id: UUID) -> AccountDetailOut:
     """One account"""
     scope = scope_of(principal, account_id)
     with runtime.current().units.read() as uow:
-        return account_out(accounts.get_account(uow, scope))
+        return _detail(uow, accounts.get_account(uow, scope))
 
 
 @blueprint.patch("/accounts/<uuid:account_id>")
 @for_anyone
 @blueprint.input(AccountChanges, arg_name="body")
-@blueprint.output(AccountOut)
-def update_account(principal: Principal, account_id: UUID, body: AccountChanges) -> AccountOut:
+@blueprint.output(AccountDetailOut)
+def update_account(
+    principal: Principal, account_id: UUID, body: AccountChanges
+) -> AccountDetailOut:
     """Change an account"""
     scope = scope_of(principal, account_id)
     if "plan" in body.model_fields_set and not principal.is_ops:
@@ -163,7 +183,8 @@ def update_account(principal: Principal, account_id: UUID, body: AccountChanges)
         raise Forbidden("Only staff may change who pays: ask the operator.")
     with runtime.current().units.begin() as uow:
         try:
-            return account_out(accounts.update_account(uow, scope, _changes(body), principal.name))
+            changed = accounts.update_account(uow, scope, _changes(body), principal.name)
+            return _detail(uow, changed)
         except Invalid as refusal:
             raise Invalid(_as_sent(refusal.errors)) from None
 
@@ -179,6 +200,20 @@ def _as_sent(errors: tuple[FieldError, ...]) -> list[FieldError]:
     """With the names of the API's fields, not of the service's."""
     sent = {f"/{inner}": f"/{outer}" for outer, inner in _NAMES.items()}
     return [FieldError(sent.get(e.path, e.path), e.message, e.code) for e in errors]
+
+
+def _detail(uow: UnitOfWork, account: Account) -> AccountDetailOut:
+    seen = included_credit.figures(uow, account)
+    credit = None
+    if seen is not None:
+        credit = IncludedCreditOut(
+            granted=money(seen.granted_micros),
+            used=money(seen.used_micros),
+            left=money(seen.left_micros),
+            starts_on=seen.cycle_starts_on,
+            ends_on=seen.last_day,
+        )
+    return AccountDetailOut(**account_out(account).model_dump(), included_credit=credit)
 
 
 def account_out(account: Account) -> AccountOut:

@@ -29,6 +29,8 @@ PostingKind = Literal[
     "issue",
     "draw",
     "expire",
+    "included_credit",
+    "credit_expiry",
     "sms",
     "surcharge",
 ]

@@ -60,6 +60,7 @@ class PlanChangePreview(BaseModel):
     fee: Money
     formula: str = Field(description="The sum behind the fee, in millionths.")
     allowance_seconds: int = Field(description="Minutes that are given at once, in seconds.")
+    included_credit: Money = Field(description="That is given at once.")
     days_left: int
     days: int
     next_fee: Money
@@ -102,6 +103,7 @@ def preview_plan_change(access: Access, body: PlanChangeIn) -> PlanChangePreview
         fee=money(seen.change.fee_micros),
         formula=seen.change.formula,
         allowance_seconds=seen.change.allowance_seconds,
+        included_credit=money(seen.credit_micros),
         days_left=seen.change.days_left,
         days=seen.change.days,
         next_fee=money(seen.change.next_fee_micros),

@@ -65,6 +65,9 @@ class MarginOut(BaseModel):
     currency: str
     calls: int
     charged: Money
+    by_included_credit: Money = Field(
+        description="Of it, what the access fee pays for: no revenue of calls and texts."
+    )
     cost: Money
     margin: Money
 
@@ -125,6 +128,7 @@ def list_margins(staff: Principal) -> MarginsOut:
                     currency=row.currency,
                     calls=row.calls,
                     charged=money(row.charge_micros),
+                    by_included_credit=money(row.included_micros),
                     cost=money(row.cost_micros),
                     margin=money(row.margin_micros),
                 )

@@ -11,7 +11,16 @@ from pydantic import BaseModel, Field
 
 from gateway import runtime
 from gateway.api.access import Access, for_account
-from gateway.api.fields import Currency, Items, Listing, Money, money, page, rate_or_none
+from gateway.api.fields import (
+    Currency,
+    Items,
+    Listing,
+    Money,
+    money,
+    money_or_none,
+    page,
+    rate_or_none,
+)
 from gateway.api.routes import blueprint
 from gateway.services import einvoices, statements
 from gateway.services.spreadsheet import csv_lines
@@ -49,7 +58,9 @@ class CreditLineOut(BaseModel):
     kind: str
     description: str
     amount: Money = Field(description="Negative where it was taken back.")
-    balance_after: Money
+    balance_after: Money | None = Field(
+        description="Null for the included credit that calls and texts used: it is no line."
+    )
 
 
 class ShareOut(BaseModel):
@@ -143,7 +154,7 @@ def get_statement(access: Access, statement_id: UUID) -> StatementDetailOut:
                 kind=line["kind"],
                 description=line["description"],
                 amount=money(line["amount_micros"]),
-                balance_after=money(line["balance_after_micros"]),
+                balance_after=money_or_none(line["balance_after_micros"]),
             )
             for line in document["credits"]
         ],

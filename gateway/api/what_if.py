@@ -74,6 +74,9 @@ class WhatIfOut(BaseModel):
     texts: SumsOut
     rent: SumsOut
     access: SumsOut
+    included: SumsOut = Field(
+        description="What credit that the access fee includes paid of calls and texts: negative."
+    )
     numbers: list[NumberOut]
     legs: list[LegOut] = Field(description="The legs that differ most, at most 100.")
     differing_legs: int
@@ -122,6 +125,7 @@ def ask_what_if(access: Access, body: WhatIfIn) -> WhatIfOut:
         texts=_sums(seen.texts),
         rent=_sums(seen.rent),
         access=_sums(seen.access),
+        included=_sums(seen.included),
         numbers=[
             NumberOut(
                 phone_number=number.e164,

@@ -78,7 +78,7 @@ def what_if(
     parts = (("calls", seen.calls), ("texts", seen.texts), ("rent", seen.rent))
     figures = [
         [name, part.items, *map(format_amount, (part.charged_micros, part.replayed_micros))]
-        for name, part in (*parts, ("access", seen.access))
+        for name, part in (*parts, ("access", seen.access), ("included credit", seen.included))
     ]
     show(
         document,

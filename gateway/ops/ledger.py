@@ -16,6 +16,7 @@ KINDS = {
     "rental": ("rental",),
     "topup": ("topup",),
     "adjustment": ("adjustment", "reversal"),
+    "included": ("included_credit", "credit_expiry"),
 }
 
 

@@ -19,6 +19,7 @@ KINDS = {
     "plan_change": "Change of plan",
     "surcharge": "Surcharge",
     "adjustment": "Adjustment",
+    "included_credit": "Included credit",
     "reversal": "Correction",
 }
 SECONDS_WORDS = {
@@ -93,6 +94,19 @@ def invoice_rows(document: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 def closing_note(document: Mapping[str, Any]) -> str:
     """Why so much is owed (S5-17, S5-18)."""
+    return _owed_note(document) + _included_note(document)
+
+
+def _included_note(document: Mapping[str, Any]) -> str:
+    """Why the balance is more than what was paid and less what is owed."""
+    left = document.get("included_left_micros", 0)
+    if not left:
+        return ""
+    words = f"{amount(left, at_least=2)} {document['currency']}"
+    return f" {words} of the balance at the end is included credit, for calls and texts alone."
+
+
+def _owed_note(document: Mapping[str, Any]) -> str:
     currency = document["currency"]
     if document["mode"] == "prepaid":
         note = "Prepaid: all charges were paid from your credit, so there is nothing to pay."

@@ -19,7 +19,7 @@ from billing.minutes import issue_posting
 from billing.money import format_amount
 from billing.purchases import Purchaser, may_buy
 from billing.terms import Bundle
-from gateway.services import audit, ledger, plans, pools
+from gateway.services import audit, included_credit, ledger, plans, pools
 from gateway.services.accounts import get_account
 from gateway.services.errors import (
     BalanceTooLow,
@@ -134,10 +134,11 @@ def _sell(uow: UnitOfWork, opened: Books, minutes: int) -> tuple[Bundle, PlanVer
         raise NotForSale(bundle.words)
     if opened.locked.status == "closed":
         raise Forbidden("The account is closed: nothing can be bought for it.")
+    own = included_credit.own_micros(uow, opened)
     refused = may_buy(
         "The bundle",
         bundle.price_micros,
-        opened.balance_micros,
+        own,
         plan.credit_limit_micros,
         plan.currency,
     )
@@ -145,7 +146,7 @@ def _sell(uow: UnitOfWork, opened: Books, minutes: int) -> tuple[Bundle, PlanVer
         raise BalanceTooLow(
             refused.words,
             needed_micros=bundle.price_micros,
-            balance_micros=opened.balance_micros,
+            balance_micros=own,
         )
     return bundle, version
 

@@ -11,6 +11,7 @@ from billing.explain_entries import (
     explain_access,
     explain_change,
     explain_expiry,
+    explain_included,
     explain_issue,
     explain_package,
     explain_payment,
@@ -152,6 +153,21 @@ def _bucket(uow: UnitOfWork, scope: Scope, bucket_id: str) -> buckets.StoredBuck
     return found[0] if found else None
 
 
+def _included(uow: UnitOfWork, scope: Scope, line: Line) -> Explanation | None:
+    """The sum was written down with the line: it stands whatever is corrected later."""
+    if line.reason is None or line.plan_version_id is None:
+        return None
+    version = plans.plan_version(uow.connection, line.plan_version_id)
+    return explain_included(
+        abs(line.amount_micros),
+        description=line.description,
+        formula=line.reason,
+        expires=line.kind == PostingKind.CREDIT_EXPIRY,
+        plan=version.plan,
+        plan_version=version.version,
+    )
+
+
 def _payment(uow: UnitOfWork, scope: Scope, line: Line) -> Explanation | None:
     """A top-up that a card paid; a transfer and one by hand are as large as somebody said."""
     charge = charges.find(uow.connection, scope, uuid.UUID(line.key.split(":")[1]))
@@ -176,4 +192,6 @@ _RULES: dict[str, Callable[[UnitOfWork, Scope, Line], Explanation | None]] = {
     PostingKind.ISSUE: _issue,
     PostingKind.EXPIRE: _expiry,
     PostingKind.TOPUP: _payment,
+    PostingKind.INCLUDED_CREDIT: _included,
+    PostingKind.CREDIT_EXPIRY: _included,
 }

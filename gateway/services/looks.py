@@ -15,7 +15,16 @@ from collections.abc import Callable
 import structlog
 
 from billing.calendar import local_date, local_midnight
-from gateway.services import alerts, card_settling, dunning, overview, plans, settling, statements
+from gateway.services import (
+    alerts,
+    card_settling,
+    dunning,
+    included_credit,
+    overview,
+    plans,
+    settling,
+    statements,
+)
 from gateway.services.errors import NotFound
 from gateway.store import ledger as ledger_store
 from gateway.store import looks
@@ -76,8 +85,10 @@ def look(units: UnitsOfWork, scope: Scope, seller_country: str) -> None:
 
 
 def _look(uow: UnitOfWork, scope: Scope) -> None:
-    if ledger_store.lock_books(uow.connection, scope) is None:
+    locked = ledger_store.lock_books(uow.connection, scope)
+    if locked is None:
         raise NotFound("account", scope.account_id)
+    included_credit.count(uow, scope, locked)
     account = _account(uow, scope)
     plan = plans.plan_version(uow.connection, account.plan_version_id).plan
     alerts.follow_plan(uow, account, plan.terms.alerts)

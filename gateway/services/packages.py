@@ -14,7 +14,7 @@ from billing.purchases import Package, Purchaser, PurchaseRefused, may_buy
 from billing.purchases import undo_stop as billing_undo_stop
 from billing.regions import RegionList, RegionSet
 from billing.terms import PackageOffer
-from gateway.services import audit, ledger, plans
+from gateway.services import audit, included_credit, ledger, plans
 from gateway.services.errors import BalanceTooLow, Conflict, Forbidden, Invalid, NotFound
 from gateway.services.ledger import Books
 from gateway.services.pages import (
@@ -171,10 +171,11 @@ def _sell(
         raise Invalid.at("/code", f"your plan sells {sold}")
     if opened.locked.status == "closed":
         raise Forbidden("The account is closed: nothing can be bought for it.")
+    own = included_credit.own_micros(uow, opened)
     refused = may_buy(
         "The package",
         offer.price_micros,
-        opened.balance_micros,
+        own,
         plan.credit_limit_micros,
         plan.currency,
     )
@@ -182,7 +183,7 @@ def _sell(
         raise BalanceTooLow(
             refused.words,
             needed_micros=offer.price_micros,
-            balance_micros=opened.balance_micros,
+            balance_micros=own,
         )
     zone = opened.locked.time_zone
     return (

@@ -9,6 +9,7 @@ from typing import cast
 
 from billing.calendar import local_date, period
 from billing.fees import plan_change_posting
+from billing.money import format_amount
 from billing.subscriptions import (
     TERM_MONTHS,
     ChangePreview,
@@ -18,7 +19,7 @@ from billing.subscriptions import (
     preview_term,
 )
 from billing.terms import Term
-from gateway.services import audit, ledger, plans, pools, subscriptions
+from gateway.services import audit, included_credit, ledger, plans, pools, subscriptions
 from gateway.services.errors import Conflict, Invalid, NotFound
 from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
@@ -44,6 +45,7 @@ class Preview:
     current: PlanVersion
     wanted: PlanVersion
     change: ChangePreview
+    credit_micros: int  # included credit that is granted at once
 
 
 def preview(uow: UnitOfWork, scope: Scope, plan_code: str, term: Term | None = None) -> Preview:
@@ -59,7 +61,7 @@ def preview_version(
     account = _account(uow, scope)
     current = plans.plan_version(uow.connection, account.plan_version_id)
     change = _preview(uow, scope, account.time_zone, current, wanted, term)
-    return Preview(current, wanted, change)
+    return Preview(current, wanted, change, included_credit.upgrade_micros(uow, account, wanted))
 
 
 def _account(uow: UnitOfWork, scope: Scope) -> Account:
@@ -296,6 +298,7 @@ def move(
     account_store.change(uow.connection, scope, {"plan_version_id": wanted.id})
     opened.locked = replace(locked, plan_version_id=wanted.id)
     granted = pools.upgrade(uow, opened, current, wanted)
+    credit = included_credit.upgrade(uow, opened, wanted)
     for rented in rentals.kept(uow.connection, scope):
         rent = wanted.plan.tariff.rental_per_month_micros(rented.country, rented.number_type)
         if rent is not None and rent != rented.rental_micros:
@@ -310,6 +313,7 @@ def move(
         before=f"{current.plan_code} v{current.version}",
         after=f"{wanted.plan_code} v{wanted.version}",
         seconds_granted=granted,
+        **({"credit_granted": format_amount(credit)} if credit else {}),
         **({"term": term} if term else {}),
     )
 

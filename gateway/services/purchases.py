@@ -12,7 +12,16 @@ from billing.money import format_amount
 from billing.tariffs import Plan
 from gateway.links import PublicLinks
 from gateway.providers.telephony import CarrierNumber, OutcomeUnknown, ProviderError, Telephony
-from gateway.services import accounts, audit, ledger, payers, plans, pools, rentals
+from gateway.services import (
+    accounts,
+    audit,
+    included_credit,
+    ledger,
+    payers,
+    plans,
+    pools,
+    rentals,
+)
 from gateway.services.accounts import Account
 from gateway.services.errors import (
     BalanceTooLow,
@@ -168,7 +177,8 @@ def _check_purchase(uow: UnitOfWork, account: Account, order: NumberOrder) -> No
     )
     payer = pools.owner_of(uow, account)
     credit = plans.plan_version(uow.connection, payer.plan_version_id).plan.credit_limit_micros
-    free = payer.balance_micros + credit - promised
+    left = included_credit.left_micros(uow, payer.scope, payer.credit_turns_at)
+    free = payer.balance_micros - left + credit - promised
     if free < rental:
         raise BalanceTooLow(
             f"The first month costs {format_amount(rental)} {account.currency} and "

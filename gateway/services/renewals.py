@@ -20,6 +20,7 @@ from billing.purchases import carried_over, may_expire, package_renewals_due
 from billing.renewals import RenewalOutcome, renewal_outcome, renewal_shortfall
 from billing.terms import Term
 from gateway.services import (
+    included_credit,
     ledger,
     packages,
     payers,
@@ -83,18 +84,21 @@ def drain(units: UnitsOfWork) -> int:
                 log.exception("renew.failed", account_id=str(scope.account_id))
 
 
-def renew_account(units: UnitsOfWork, scope: Scope) -> None:
-    units.retrying(lambda uow: renew(uow, scope))
+def renew_account(
+    units: UnitsOfWork, scope: Scope, *, settled_until: dt.datetime | None = None
+) -> None:
+    units.retrying(lambda uow: renew(uow, scope, settled_until=settled_until))
 
 
-def renew(uow: UnitOfWork, scope: Scope) -> None:
+def renew(uow: UnitOfWork, scope: Scope, *, settled_until: dt.datetime | None = None) -> None:
     """One account's due periods: changes of plan first, because they set the prices of the rest,
-    and minutes before rent, because a bucket that is missing would cost more."""
+    and minutes before rent, because a bucket that is missing would cost more. `settled_until`: legs
+    that ended earlier are settled, as far as they can be; see `included_credit.turn`."""
     with ledger.books(uow, scope) as opened:
         payers.join(uow, opened)
         plan_changes.apply_due(uow, opened)
         upgrades.apply_due(uow, opened)
-        _renew_all(uow, opened)
+        _renew_all(uow, opened, settled_until=settled_until)
     with ledger.books(uow, scope) as opened:  # what was issued above stands in the ledger now
         _close_buckets(uow, opened)
 
@@ -113,12 +117,17 @@ def begin(uow: UnitOfWork, scope: Scope, term: Term) -> None:
         payers.join(uow, opened)
         subscriptions.begin(uow, opened, term)
         pools.begin(uow, opened)
-        _hold(uow, opened, subscriptions.renew(uow, opened))
+        held = subscriptions.renew(uow, opened)
+        included_credit.turn(uow, opened, has_access=held != subscriptions.ENDED)
+        _hold(uow, opened, held)
 
 
-def _renew_all(uow: UnitOfWork, opened: Books) -> None:
+def _renew_all(uow: UnitOfWork, opened: Books, *, settled_until: dt.datetime | None = None) -> None:
     held = subscriptions.renew(uow, opened)
     pools.reset(uow, opened)
+    included_credit.turn(
+        uow, opened, has_access=held != subscriptions.ENDED, settled_until=settled_until
+    )
     for stored in package_store.running(uow.connection, opened.scope):
         _renew_package(uow, opened, stored)
     rent_waits = rentals.renew(uow, opened)
@@ -143,7 +152,8 @@ def _renew_package(uow: UnitOfWork, opened: Books, stored: StoredPackage) -> Non
             values = {"n": n, "starts_at": month.starts_at, "ends_at": month.ends_at}
             values["due_at"] = month.ends_at
             continue
-        short = renewal_shortfall(price, opened.balance_micros, plan.credit_limit_micros)
+        own = included_credit.own_micros(uow, opened)
+        short = renewal_shortfall(price, own, plan.credit_limit_micros)
         outcome = renewal_outcome(short, plan.terms.renewal_without_balance)
         if outcome != RenewalOutcome.POST:
             waits = outcome == RenewalOutcome.WAIT
@@ -243,7 +253,8 @@ def missing(uow: UnitOfWork, scope: Scope, coming: Sequence[Upcoming]) -> int:
         raise NotFound("account", scope.account_id)
     plan = plans.plan_version(uow.connection, account.plan_version_id).plan
     total = sum(charge.amount_micros for charge in coming)
-    return renewal_shortfall(total, account.balance_micros, plan.credit_limit_micros)
+    left = included_credit.left_micros(uow, scope, account.credit_turns_at)
+    return renewal_shortfall(total, account.balance_micros - left, plan.credit_limit_micros)
 
 
 def _packages_coming(uow: UnitOfWork, scope: Scope) -> Iterator[Upcoming]:

@@ -10,7 +10,7 @@ from billing.ledger import rental_posting
 from billing.renewals import RenewalOutcome, renewal_outcome, renewal_shortfall
 from billing.rentals import RentedNumber, rent, rent_key, rents_due
 from billing.tariffs import Plan
-from gateway.services import plans
+from gateway.services import included_credit, plans
 from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
 from gateway.services.renewal_notices import RETRY_AFTER, announce, tell_unpaid
@@ -74,7 +74,8 @@ def _renew_one(
     amount, money = stored.rental_micros, opened.money
     for month in rents_due(number, posted=stored.rental_n - 1, now=uow.now):
         n = month.n + 1  # the posting's months count from 1
-        short = renewal_shortfall(amount, money.balance_micros, payer.credit_limit_micros)
+        own = included_credit.own_micros(uow, money)
+        short = renewal_shortfall(amount, own, payer.credit_limit_micros)
         if renewal_outcome(short, payer.terms.renewal_without_balance) != RenewalOutcome.POST:
             values["rent_due_at"] = uow.now + RETRY_AFTER
             words = f"the rent of {pretty(stored.e164)}"

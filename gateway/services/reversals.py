@@ -25,9 +25,12 @@ REVERSIBLE = frozenset(PostingKind) - {
     PostingKind.ISSUE,
     PostingKind.DRAW,
     PostingKind.EXPIRE,
+    PostingKind.INCLUDED_CREDIT,
+    PostingKind.CREDIT_EXPIRY,
 }
-"""What moved the customer's money. Minutes are corrected by an adjustment, and so is what was
-paid for them: a reversal would give the price back and leave the minutes (S1-15)."""
+"""What moved the customer's own money. Minutes are corrected by an adjustment, and so is what was
+paid for them: a reversal would give the price back and leave the minutes (S1-15). So is credit
+that the access fee includes: what of it is left follows from its grants."""
 
 
 def reverse_posting(
@@ -104,6 +107,8 @@ def _check(line: StatementLine) -> None:
         raise Conflict("This line undoes another one: post an adjustment instead.")
     if line.kind == PostingKind.PACKAGE:
         raise Conflict("This line bought minutes, which stay: post an adjustment instead.")
+    if line.kind in (PostingKind.INCLUDED_CREDIT, PostingKind.CREDIT_EXPIRY):
+        raise Conflict("This line moved included credit: post an adjustment instead.")
     if line.kind not in REVERSIBLE:
         raise Conflict("This line moved minutes, not money: post an adjustment instead.")
 

@@ -6,6 +6,7 @@ run finds nothing due and changes nothing; two workers pass each other by SKIP L
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import random
 import time
@@ -32,10 +33,12 @@ from gateway.services import audit, ledger, minutes, payers, plans, renewals, up
 from gateway.services.ledger import Books
 from gateway.services.minutes import Minutes, RenewFirst
 from gateway.services.plans import PlanVersion
+from gateway.store import accounts as account_store
 from gateway.store import ledger as ledger_store
 from gateway.store import settlement
 from gateway.store.base import Scope
 from gateway.store.direct import unawaited
+from gateway.store.ledger import LockedBooks
 from gateway.store.settlement import DayKey, DaySums, DueLeg, Marked, QueuePlace, SettledLeg, Winner
 from gateway.uow import UnitOfWork, UnitsOfWork
 
@@ -74,7 +77,7 @@ def drain(
     for scope in _due_accounts(units):
         try:
             with _uncollected():
-                settled = _drain_account(units, scope, carrier, lambda: clock() < deadline)
+                settled = _drain_account(units, scope, carrier, lambda: clock() < deadline).legs
         except Exception:
             # One account's surprise must not stop everybody's settlement; it stays due, shows in
             # the settle lag and in this log, and the next run tries it again.
@@ -128,8 +131,13 @@ def _accounts_after(units: UnitsOfWork, after: Scope, until: Scope | None) -> It
 
 
 def _drain_account(
-    units: UnitsOfWork, scope: Scope, carrier: PlanVersion | None, goes_on: Callable[[], bool]
-) -> int:
+    units: UnitsOfWork,
+    scope: Scope,
+    carrier: PlanVersion | None,
+    goes_on: Callable[[], bool],
+    *,
+    before: dt.datetime = settlement.QUEUE_END_AT,
+) -> Settled:
     """Along its queue once. What came in behind is due at the next ring, as are legs that still
     wait for a fact: they must not keep the ones after them from being settled."""
     total, after = 0, settlement.QUEUE_HEAD
@@ -142,25 +150,55 @@ def _drain_account(
                     carrier=carrier,
                     after=after,
                     limit=LEGS_PER_TRANSACTION,
+                    before=before,
                 )
             )
         except RenewFirst as due:
             renewals.renew_account(units, due.scope)
             continue
+        except CreditTurns as due:
+            earlier = _settle_before(units, due, carrier, goes_on)
+            total += earlier.legs
+            if earlier.is_busy or not goes_on():
+                return Settled(total, None, earlier.is_busy)
+            renewals.renew_account(units, due.scope, settled_until=due.at)
+            continue
         total += settled.legs
         if settled.reached is None or not goes_on():
-            return total
+            return Settled(total, None, settled.is_busy)
         after = settled.reached
 
 
 class Settled(NamedTuple):
-    """How many legs, and how far along the queue; None at its end."""
+    """How many legs, and how far along the queue; None at its end, and where another worker holds
+    the account: what is due of it was not looked at."""
 
     legs: int
     reached: QueuePlace | None
+    is_busy: bool = False
 
 
-NOTHING_SETTLED = Settled(0, None)
+BUSY = Settled(0, None, is_busy=True)
+
+
+class CreditTurns(Exception):
+    """Included credit ended, and the next cycle's has not begun: what ended before that draws the
+    old one, and is settled first."""
+
+    def __init__(self, scope: Scope, at: dt.datetime) -> None:
+        super().__init__(f"{scope.account_id} has included credit that ended at {at.isoformat()}")
+        self.scope = scope
+        self.at = at
+
+
+def _settle_before(
+    units: UnitsOfWork, due: CreditTurns, carrier: PlanVersion | None, goes_on: Callable[[], bool]
+) -> Settled:
+    """All that draws the credit: of an agency, what its clients did as well."""
+    with units.read() as uow:
+        scopes = [due.scope, *account_store.sharing_clients(uow.connection, due.scope)]
+    found = [_drain_account(units, each, carrier, goes_on, before=due.at) for each in scopes]
+    return Settled(sum(one.legs for one in found), None, any(one.is_busy for one in found))
 
 
 def settle_account(
@@ -170,25 +208,30 @@ def settle_account(
     *,
     after: QueuePlace,
     limit: int,
+    before: dt.datetime = settlement.QUEUE_END_AT,
 ) -> Settled:
     """Settle the next of one account's due legs; none when another worker holds the account.
 
     In the order in which they ended, so that a balance that runs out does so at the same leg
-    whatever order the carrier's webhooks came in.
+    whatever order the carrier's webhooks came in. `before`: those alone that ended earlier.
+
+    Raises `CreditTurns` where included credit ended before that: legs of two cycles do not meet.
     """
     locked = ledger_store.lock_books(uow.connection, scope, wait=False)
     if locked is None:
-        return NOTHING_SETTLED
-    legs = settlement.due_legs(uow.connection, scope, after=after, limit=limit)
+        return BUSY
+    _check_credit(uow, scope, locked, before)
+    legs = settlement.due_legs(uow.connection, scope, after=after, limit=limit, before=before)
     if not legs:
-        return NOTHING_SETTLED
+        return Settled(0, None)
     own = Books(scope, locked, locked.balance_micros)
     paid_in_advance = minutes.open_minutes(uow, scope, locked) if locked.draws_minutes else None
     agency = None
     if paid_in_advance and any(paid_in_advance.shares_with(leg.started_at) for leg in legs):
         agency = payers.take(uow, Scope(scope.tenant_id, cast(uuid.UUID, locked.parent_id)))
         if agency is None:
-            return NOTHING_SETTLED
+            return BUSY
+        _check_credit(uow, agency.scope, agency.locked, before)
     # Read before the pipeline, in which no answer is waited for; a new process knows none of them.
     sold = {
         id: plans.plan_version(uow.connection, id).plan
@@ -209,6 +252,12 @@ def settle_account(
         upgrades.order_where_empty(uow, paid_in_advance, own, agency)
     LEGS_SETTLED.inc(len(batch.settled))
     return Settled(len(batch.settled), legs[-1].place if len(legs) == limit else None)
+
+
+def _check_credit(uow: UnitOfWork, scope: Scope, locked: LockedBooks, before: dt.datetime) -> None:
+    at = locked.credit_turns_at
+    if at is not None and at <= uow.now and at < before:
+        raise CreditTurns(scope, at)
 
 
 def _bridged(uow: UnitOfWork, scope: Scope, legs: list[DueLeg]) -> dict[str, int | None]:

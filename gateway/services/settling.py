@@ -23,7 +23,7 @@ from billing.settling import (
 )
 from billing.statements import anchor_day
 from billing.terms import Terms
-from gateway.services import ledger, plans
+from gateway.services import included_credit, ledger, plans
 from gateway.services.errors import NotFound
 from gateway.store import credits, looks, statement_lines
 from gateway.store import settling as store
@@ -83,7 +83,7 @@ def close_days(uow: UnitOfWork, scope: Scope, now: dt.datetime) -> int:
         place = Locale(account.time_zone, account.country)
         last = store.last_of(uow.connection, scope)
         note_payments(uow, account)
-        owed = max(0, -account.balance_micros)
+        owed = max(0, -_own_micros(uow, account))
         owed -= sum(due.amount_micros for due in unpaid_days(uow, account))
         closed = 0
         for day in _days(terms, account, last, place, now):
@@ -132,7 +132,7 @@ def _close(
     last_seq = statement_lines.last_seq_before(
         uow.connection, scope, after_seq=after_seq, ends_at=day.ends_at
     )
-    used = credits.charged_between(uow.connection, scope, after_seq=after_seq, last_seq=last_seq)
+    used = _used_micros(uow, scope, after_seq, last_seq)
     carried = last.used_micros + last.carried_micros if last and last.state == "carried" else 0
     found = bill_for(
         used,
@@ -177,12 +177,10 @@ def unpaid_days(uow: UnitOfWork, account: BilledAccount) -> tuple[CardDue, ...]:
     last = store.last_of(uow.connection, scope)
     assert last is not None, "a day that is due is a day"
     head = credits.head_seq(uow.connection, scope.tenant_id)
-    unbilled = credits.charged_between(
-        uow.connection, scope, after_seq=last.last_seq, last_seq=head
-    )
+    unbilled = _used_micros(uow, scope, last.last_seq, head)
     if last.state == "carried":
         unbilled += last.used_micros + last.carried_micros
-    owed = max(0, -account.balance_micros - unbilled)
+    owed = max(0, -_own_micros(uow, account) - unbilled)
     covered = max(0, sum(day.billed_micros for day in due) - owed)
     found = []
     for day in due:
@@ -199,6 +197,19 @@ def unpaid_days(uow: UnitOfWork, account: BilledAccount) -> tuple[CardDue, ...]:
                 )
             )
     return tuple(found)
+
+
+def _used_micros(uow: UnitOfWork, scope: Scope, after_seq: int, last_seq: int) -> int:
+    """What was charged, less what included credit paid of it: no card pays that again."""
+    charged = credits.charged_between(uow.connection, scope, after_seq=after_seq, last_seq=last_seq)
+    included = included_credit.between(uow, scope, after_seq=after_seq, last_seq=last_seq)
+    return charged - included.drawn_micros
+
+
+def _own_micros(uow: UnitOfWork, account: BilledAccount) -> int:
+    """Included credit covers no fee: a fee below it is owed."""
+    left = included_credit.left_micros(uow, account.scope, account.credit_turns_at)
+    return account.balance_micros - left
 
 
 def note_payments(uow: UnitOfWork, account: BilledAccount) -> None:

@@ -31,7 +31,7 @@ from billing.statements import (
 from billing.vat import VatTreatment, vat_for
 from gateway.config import Settings
 from gateway.papers.seller import Seller, lines
-from gateway.services import arrears, plans, statement
+from gateway.services import arrears, included_credit, plans, statement
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -234,6 +234,7 @@ def _figures(
             numbers[line.posting.key] = line.number
             yield line.posting
 
+    included = included_credit.between(uow, account.scope, after_seq=after_seq, last_seq=last_seq)
     return statement_of(
         stream(),
         ledger_account=wallet(account.id),
@@ -242,6 +243,7 @@ def _figures(
         currency=account.currency,
         period=period,
         opening_micros=last.closing_micros if last else 0,
+        included=included,
     )
 
 
@@ -308,6 +310,7 @@ def _document(
         "paid_from_credit_micros": figures.paid_from_credit_micros,
         "vat_micros": figures.vat_micros,
         "closing_micros": figures.closing_micros,
+        "included_left_micros": figures.included_left_micros,
         "owed_micros": figures.owed_micros,
         "overdrawn_micros": figures.overdrawn_micros,
     }

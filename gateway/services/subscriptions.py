@@ -12,7 +12,7 @@ from billing.fees import access_posting
 from billing.renewals import RenewalOutcome, renewal_outcome, renewal_shortfall
 from billing.subscriptions import Subscription, access_fees_due, access_key, cancel
 from billing.terms import CancelEffect, Term
-from gateway.services import audit, ledger, plans
+from gateway.services import audit, included_credit, ledger, plans
 from gateway.services.errors import Conflict, NotFound
 from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
@@ -134,7 +134,8 @@ def renew(uow: UnitOfWork, opened: Books) -> str | None:
 
 def _outcome(uow: UnitOfWork, money: Books, fee_micros: int) -> RenewalOutcome:
     plan = plans.plan_version(uow.connection, money.locked.plan_version_id).plan
-    short = renewal_shortfall(fee_micros, money.balance_micros, plan.credit_limit_micros)
+    own = included_credit.own_micros(uow, money)
+    short = renewal_shortfall(fee_micros, own, plan.credit_limit_micros)
     return renewal_outcome(short, plan.terms.renewal_without_balance)
 
 

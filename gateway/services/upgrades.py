@@ -17,7 +17,7 @@ from billing.lifecycle import AccountStatus
 from billing.money import format_amount
 from billing.renewals import renewal_shortfall
 from billing.upgrades import misfits, upgrade_id
-from gateway.services import audit, plan_changes, plans, pools
+from gateway.services import audit, included_credit, plan_changes, plans, pools
 from gateway.services.errors import Invalid, NotFound
 from gateway.services.ledger import Books
 from gateway.services.minutes import Minutes
@@ -171,12 +171,14 @@ def _problem(uow: UnitOfWork, opened: Books, preview: Preview) -> str | None:
             " back, or choose a plan yourself."
         )
     fee, limit = preview.change.fee_micros, preview.current.plan.credit_limit_micros
-    short = renewal_shortfall(fee, opened.balance_micros, limit)
+    own = included_credit.own_micros(uow, opened)
+    short = renewal_shortfall(fee, own, limit)
     if short == 0:
         return None
+    apart = "" if own == opened.balance_micros else ", included credit apart,"
     return (
         f"The upgrade to {name} costs {_money(fee, opened)} now, and your balance of"
-        f" {_money(opened.balance_micros, opened)} does not cover it: pay in"
+        f" {_money(own, opened)}{apart} does not cover it: pay in"
         f" {_money(short, opened)} or more and it follows by itself, or choose a plan yourself."
     )
 

@@ -3,7 +3,8 @@
 Calls are taken as they were: a plan that would have refused one is not asked, and one that would
 have upgraded by itself stays what it is, unless it was in force and did so. Packages that were
 bought stay bought; another plan's pool is full at the start of each cycle. Rent and access are
-those of the other plan for the months that were posted.
+those of the other plan for the months that were posted. Credit that another plan's fee includes
+pays what the calls and texts of each cycle would have cost, as far as it goes.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from __future__ import annotations
 import datetime as dt
 import heapq
 import uuid
+from bisect import bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from billing.calendar import billing_cycle, local_date
 from billing.messages import MessageStatus, MessageUsage
-from gateway.services import accounts, plans, replay
+from gateway.services import accounts, included_credit, plans, pools, replay
 from gateway.services.accounts import Account
 from gateway.services.errors import Invalid
 from gateway.services.message_settlement import rated_by
 from gateway.services.plans import PlanVersion
 from gateway.services.replay import OVERLAP, Replayed
+from gateway.store import included_credit as credit_store
 from gateway.store import replay as store
+from gateway.store import statement_lines
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
 
@@ -94,6 +98,7 @@ class WhatIf:
     texts: Sums
     rent: Sums
     access: Sums
+    included: Sums  # what included credit paid of calls and texts: never positive
     numbers: tuple[NumberSums, ...]
     largest: tuple[LegLine, ...]
     differing_legs: int
@@ -102,7 +107,7 @@ class WhatIf:
     @property
     def total(self) -> Sums:
         whole = Sums()
-        for part in (self.calls, self.texts, self.rent, self.access):
+        for part in (self.calls, self.texts, self.rent, self.access, self.included):
             whole.items += part.items
             whole.charged_micros += part.charged_micros
             whole.replayed_micros += part.replayed_micros
@@ -129,7 +134,8 @@ def what_if(
         raise Invalid.at("/plan", "choose a plan that is for sale")
     if version is not None and version.plan.currency != account.currency:
         raise Invalid.at("/plan", f"choose a plan priced in {account.currency}")
-    tally = _Tally(largest)
+    cycles = _Cycles.of(account, version, since, until)
+    tally = _Tally(largest, cycles)
     for replayed in replay.replay(uow, scope, since=since, until=until, version=version):
         line = tally.take(replayed)
         if each is not None:
@@ -146,6 +152,7 @@ def what_if(
         texts=texts,
         rent=rent,
         access=access,
+        included=_included(uow, account, since, until, version, led, cycles),
         numbers=tally.by_number(),
         largest=tally.largest_legs(),
         differing_legs=tally.differing,
@@ -154,8 +161,37 @@ def what_if(
 
 
 @dataclass(slots=True)
+class _Cycles:
+    """What calls and texts would have cost in each cycle of another plan with included credit;
+    of any other plan there are none."""
+
+    starts: tuple[dt.datetime, ...] = ()
+    replayed_micros: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, account: Account, version: PlanVersion | None, since: dt.datetime, until: dt.datetime
+    ) -> _Cycles:
+        if version is None or not version.plan.terms.included.credit_micros:
+            return cls()
+        if account.billing != "own":
+            return cls()  # its agency pays
+        starts = []
+        cycle = pools.cycle_of(version, account.time_zone, since)
+        while cycle.starts_at < until:
+            starts.append(cycle.starts_at)
+            cycle = pools.cycle_of(version, account.time_zone, cycle.ends_at)
+        return cls(tuple(starts), [0] * len(starts))
+
+    def add(self, at: dt.datetime, replayed_micros: int) -> None:
+        if self.starts:
+            self.replayed_micros[bisect_right(self.starts, at) - 1] += replayed_micros
+
+
+@dataclass(slots=True)
 class _Tally:
     keep: int
+    cycles: _Cycles
     calls: Sums = field(default_factory=Sums)
     numbers: dict[uuid.UUID, tuple[str, Sums]] = field(default_factory=dict)
     heap: list[tuple[int, str, LegLine]] = field(default_factory=list)
@@ -183,6 +219,7 @@ class _Tally:
             sums.seconds += leg.billed_seconds
             sums.replayed_seconds += billed.rated.billed_seconds
             sums.drawn_seconds += billed.drawn_seconds
+        self.cycles.add(leg.started_at, billed.charge_micros)
         self.unpriced += billed.paid.unrated
         if line.difference_micros:
             self.differing += 1
@@ -231,6 +268,7 @@ def _texts(
         forgiven = _price(usage, own) - sent.charge_micros
         used = own if version is None or sent.plan_version_id in led else version
         replayed = max(0, _price(usage, used) - forgiven)
+        tally.cycles.add(sent.created_at, replayed)
         for one in (sums, tally.of_number(sent.did_id, sent.number_e164)):
             one.add(sent.charge_micros, replayed)
     return sums
@@ -239,6 +277,31 @@ def _texts(
 def _price(usage: MessageUsage, version: PlanVersion) -> int:
     rated = rated_by(usage, version.plan.tariff.sms)
     return 0 if rated is None else rated.charge_micros
+
+
+def _included(
+    uow: UnitOfWork,
+    account: Account,
+    since: dt.datetime,
+    until: dt.datetime,
+    version: PlanVersion | None,
+    led: Collection[uuid.UUID],
+    cycles: _Cycles,
+) -> Sums:
+    """Where every cycle's credit was of the version that is asked for, what the ledger says."""
+    scope = account.scope
+    ends = [
+        statement_lines.last_seq_before(uow.connection, scope, after_seq=0, ends_at=at)
+        for at in (since, until)
+    ]
+    drawn = included_credit.between(uow, scope, after_seq=ends[0], last_seq=ends[1]).drawn_micros
+    were = credit_store.versions_in(uow.connection, scope, since=since, until=until)
+    sums = Sums(items=len(were), charged_micros=-drawn, replayed_micros=-drawn)
+    if version is not None and (not were or not {version.id, *led}.issuperset(were)):
+        credit = version.plan.terms.included.credit_micros
+        sums.items = max(sums.items, len(cycles.starts))
+        sums.replayed_micros = -sum(min(credit, cost) for cost in cycles.replayed_micros)
+    return sums
 
 
 def _recurring(

@@ -19,6 +19,7 @@ from gateway.store import (  # noqa: F401  the tables register themselves
     dunning,
     forwarding,
     idempotency,
+    included_credit,
     ledger,
     legs,
     logins,

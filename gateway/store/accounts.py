@@ -78,6 +78,8 @@ class AccountRow(Base):
     alert_low_micros: Mapped[int | None]
     alert_high_micros: Mapped[int | None]
     alerts_minutes: Mapped[bool] = mapped_column(server_default="false")  # some watch minutes
+    # When included credit ends and the next cycle's begins; None: there is none in the wallet.
+    credit_turns_at: Mapped[dt.datetime | None]
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -144,6 +146,7 @@ class Account:
     address: str
     vat_id: str
     vat_id_checked_at: dt.datetime | None
+    credit_turns_at: dt.datetime | None
 
     @property
     def scope(self) -> Scope:
@@ -286,6 +289,7 @@ def _accounts() -> Select[*tuple[Any, ...]]:
             row.address,
             row.vat_id,
             row.vat_id_checked_at,
+            row.credit_turns_at,
         )
         .join(PlanVersionRow, PlanVersionRow.id == row.plan_version_id)
         .join(PlanRow, PlanRow.id == PlanVersionRow.plan_id)

@@ -52,7 +52,7 @@ select coalesce(sum(case when p.debit = :wallet then p.amount_micros
    and p.balance_after_micros is not null and p.seq > :after and p.seq <= :last
    and ((p.kind = 'reversal' and (p.debit = :wallet or p.credit = :wallet)
          and p.reverses_key not like 'topup:%' and p.reverses_key not like 'adjust:%')
-        or (p.kind <> 'reversal' and p.debit = :wallet))
+        or (p.kind not in ('reversal','credit_expiry') and p.debit = :wallet))
 """
 )
 

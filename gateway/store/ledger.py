@@ -124,6 +124,7 @@ class LockedBooks:
     alert_low_micros: int | None  # see `gateway.services.alerts`
     alert_high_micros: int | None
     alerts_minutes: bool
+    credit_turns_at: dt.datetime | None  # None: no included credit lies in the wallet
     balance_micros: int
     seq: int
     hash: bytes
@@ -132,7 +133,7 @@ class LockedBooks:
 _LOCK = """
 select a.status, a.currency, a.plan_version_id, a.time_zone, a.low_balance_micros, a.parent_id,
        a.draws_minutes, a.held, a.recharge_below_micros, a.alert_low_micros, a.alert_high_micros,
-       a.alerts_minutes, w.balance_micros, h.seq, h.hash
+       a.alerts_minutes, a.credit_turns_at, w.balance_micros, h.seq, h.hash
   from account as a
   join ledger_account as w on w.tenant_id = a.tenant_id and w.unit = a.currency
                           and w.name = :wallet

@@ -37,6 +37,7 @@ class BilledAccount:
     alerts_minutes: bool
     plan_version_id: uuid.UUID
     created_at: dt.datetime
+    credit_turns_at: dt.datetime | None
     balance_micros: int
 
     @property

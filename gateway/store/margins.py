@@ -14,7 +14,8 @@ from gateway.store.base import Scope
 @dataclass(frozen=True, slots=True)
 class AccountMargin:
     """Sums of an account over some days; `margin_micros` is negative for one that costs more than
-    it brings. Rent and access are not in it."""
+    it brings. Rent and access are not in it; so what credit that the access fee includes paid of
+    the charges (`included_micros`, by the sums of the days) is no revenue here either."""
 
     tenant_id: uuid.UUID
     account_id: uuid.UUID
@@ -22,23 +23,49 @@ class AccountMargin:
     currency: str
     calls: int
     charge_micros: int
+    included_micros: int
     cost_micros: int
 
     @property
     def margin_micros(self) -> int:
-        return self.charge_micros - self.cost_micros
+        return self.charge_micros - self.included_micros - self.cost_micros
 
 
 _BY_ACCOUNT = text(
     """
-select u.tenant_id, u.account_id, a.name, a.currency, u.calls, u.charge, u.cost
-  from (select tenant_id, account_id, sum(calls)::bigint as calls,
-               sum(charge_micros)::bigint as charge, sum(cost_micros)::bigint as cost
-          from daily_usage where day >= :since
-         group by tenant_id, account_id
-         order by sum(charge_micros) - sum(cost_micros), account_id limit :limit) as u
+with used as (
+  select tenant_id, account_id, sum(calls)::bigint as calls,
+         sum(charge_micros)::bigint as charge, sum(cost_micros)::bigint as cost
+    from daily_usage where day >= :since
+   group by tenant_id, account_id
+), included as (
+  select c.tenant_id, c.account_id,
+         sum(least(c.granted_micros, d.charge) - least(c.granted_micros, d.before))::bigint
+           as micros
+    from included_credit as c
+    join account as a on a.tenant_id = c.tenant_id and a.id = c.account_id
+   cross join lateral (
+     select greatest(0, coalesce(sum(u.charge_micros), 0)) as charge,
+            greatest(0, coalesce(sum(u.charge_micros) filter (where u.day < :since), 0)) as before
+       from daily_usage as u
+      where u.tenant_id = c.tenant_id
+        and (u.account_id = c.account_id
+             or (c.shared and u.account_id in (
+                   select m.id from account as m
+                    where m.tenant_id = c.tenant_id and m.parent_id = c.account_id
+                      and m.billing = 'agency_shared')))
+        and u.day >= (c.starts_at at time zone a.time_zone)::date
+        and u.day < (c.ends_at at time zone a.time_zone)::date) as d
+   where c.ends_at >= :since
+   group by c.tenant_id, c.account_id
+)
+select u.tenant_id, u.account_id, a.name, a.currency, u.calls, u.charge, coalesce(i.micros, 0),
+       u.cost
+  from used as u
   join account as a on a.tenant_id = u.tenant_id and a.id = u.account_id
- order by u.charge - u.cost, u.account_id
+  left join included as i on i.tenant_id = u.tenant_id and i.account_id = u.account_id
+ order by u.charge - coalesce(i.micros, 0) - u.cost, u.account_id
+ limit :limit
 """
 )
 

@@ -349,12 +349,13 @@ class SettledText(NamedTuple):
     charge_micros: int
     did_id: uuid.UUID
     number_e164: str
+    created_at: dt.datetime
 
 
 _TEXTS = text(
     """
 select m.id, m.direction, m.peer, m.segments, m.status, m.plan_version_id, m.charge_micros,
-       m.did_id, d.e164
+       m.did_id, d.e164, m.created_at
   from message as m
   join did as d on d.tenant_id = m.tenant_id and d.id = m.did_id
  where m.tenant_id = :tenant_id and m.account_id = :account_id and m.settled_at is not null

@@ -89,6 +89,7 @@ class QueuePlace(NamedTuple):
 
 
 QUEUE_HEAD = QueuePlace(dt.datetime.min.replace(tzinfo=dt.UTC), "")
+QUEUE_END_AT = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 class DueLeg(NamedTuple):
@@ -132,7 +133,7 @@ _DUE_LEGS = statement(
 with due as materialized (
   select ctid, tenant_id, leg_sid from leg_due
    where tenant_id = :tenant_id and account_id = :account_id
-     and (ended_at, leg_sid) > (:after_ended_at, :after_leg_sid)
+     and (ended_at, leg_sid) > (:after_ended_at, :after_leg_sid) and ended_at < :before
    order by ended_at, leg_sid limit :limit
 )
 select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.talk_seconds,
@@ -156,9 +157,15 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
 
 
 def due_legs(
-    connection: Connection, scope: Scope, *, after: QueuePlace, limit: int
+    connection: Connection,
+    scope: Scope,
+    *,
+    after: QueuePlace,
+    limit: int,
+    before: dt.datetime = QUEUE_END_AT,
 ) -> list[DueLeg]:
-    """In the order in which they ended. Under the account's lock, so nobody else settles them."""
+    """In the order in which they ended, those alone that ended `before` an instant. Under the
+    account's lock, so nobody else settles them."""
     rows = execute(
         connection,
         _DUE_LEGS,
@@ -167,6 +174,7 @@ def due_legs(
             "account_id": scope.account_id,
             "after_ended_at": after.ended_at,
             "after_leg_sid": after.leg_sid,
+            "before": before,
             "limit": limit,
             "checks": CHECKS_WAITED_FOR,
         },

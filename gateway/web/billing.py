@@ -18,6 +18,7 @@ KINDS = {
     "topup": ("topup",),
     "adjustment": ("adjustment", "reversal"),
     "minutes": ("package", "issue", "draw", "expire"),
+    "included": ("included_credit", "credit_expiry"),
 }
 
 

@@ -6,11 +6,12 @@ from typing import Any, ParamSpec, TypeVar
 
 from flask import Blueprint, g
 
+from billing.included import IncludedFigures
 from billing.pools import PoolFigures
 from billing.tariffs import Plan
 from billing.terms import Terms
 from gateway import browser, runtime
-from gateway.services import plans, pools
+from gateway.services import included_credit, plans, pools
 from gateway.services.accounts import Account
 from gateway.services.errors import Forbidden
 from gateway.services.principals import Principal
@@ -29,12 +30,15 @@ browser.guard(blueprint, roles=("owner", "member"), public=PUBLIC)
 def _money_and_minutes() -> dict[str, Any]:
     """For the widgets of every page. `pool_now()`: the minutes of the cycle (S4-01); `plan_now()`
     and `terms_now()`: what the plan says, so that no page offers what it refuses (C6);
-    `agency_now()`: who pays for a client."""
+    `agency_now()`: who pays for a client; `credit_now()`: included credit of the cycle;
+    `owed_now(balance)`: what is owed, which included credit never covers."""
     return {
         "pool_now": pool_now,
         "plan_now": plan_now,
         "terms_now": terms_now,
         "agency_now": agency_now,
+        "credit_now": credit_now,
+        "owed_now": owed_now,
     }
 
 
@@ -46,6 +50,22 @@ def pool_now() -> PoolFigures | None:
             g.pool_now = pools.figures(uow, g.account)
     found: PoolFigures | None = g.pool_now
     return found
+
+
+def credit_now() -> IncludedFigures | None:
+    if g.get("account") is None:
+        return None
+    if "credit_now" not in g:
+        with runtime.current().units.read() as uow:
+            g.credit_now = included_credit.figures(uow, g.account)
+    found: IncludedFigures | None = g.credit_now
+    return found
+
+
+def owed_now(balance_micros: int) -> int:
+    credit = credit_now()
+    left = credit.left_micros if credit is not None and g.account.billing == "own" else 0
+    return left - balance_micros
 
 
 def plan_now() -> Plan | None:

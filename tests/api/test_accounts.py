@@ -20,6 +20,7 @@ def test_staff_open_an_account_and_it_starts_empty(olga: Program, on_sale: None)
     assert (opened["status"], opened["balance"], opened["currency"]) == ("active", "0.00", "USD")
     assert (opened["plan"], opened["plan_version"]) == ("payg", 1)
     assert olga.get(f"/accounts/{opened['id']}").json == opened
+    assert opened.pop("included_credit") is None, "of one account, not of a list"
     assert olga.get("/accounts", query="dynamo").json == {"items": [opened], "next": None}
 
 

@@ -1,0 +1,325 @@
+"""Credit that the access fee includes: granted when a cycle begins, taken back when it is over.
+
+The same cycles as those of minutes (`pools`). The wallet holds the credit, so that calls, texts
+and every limit see it; what is not the customer's own is subtracted where rent, fees and
+purchases ask what there is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+
+from billing.calendar import Period, local_date
+from billing.included import (
+    Grant,
+    Included,
+    IncludedFigures,
+    cycle_grant,
+    drawn_micros,
+    expiry_posting,
+    grant_posting,
+    included_of,
+    undrawn_micros,
+    upgrade_grant,
+)
+from gateway.services import plans, pools
+from gateway.services.ledger import Books
+from gateway.services.plans import PlanVersion
+from gateway.store import accounts as account_store
+from gateway.store import included_credit as store
+from gateway.store.accounts import Account
+from gateway.store.base import Scope
+from gateway.store.included_credit import StoredCredit
+from gateway.store.ledger import LockedBooks
+from gateway.uow import UnitOfWork
+
+LOOK_AGAIN = dt.timedelta(seconds=5)
+"""How soon the end of a cycle is looked at again while legs of its time wait to be settled."""
+WAITS_AT_MOST = dt.timedelta(hours=1)
+"""From the first look at it on. A leg that waits longer draws the next cycle's credit."""
+
+
+def turn(
+    uow: UnitOfWork,
+    opened: Books,
+    *,
+    has_access: bool,
+    settled_until: dt.datetime | None = None,
+) -> None:
+    """End each cycle that is over and begin the next, in its order, each once: also after a
+    downtime, and for an account that comes to a plan with credit.
+
+    A cycle's end waits for legs that ended in it and are not settled, so that after a downtime
+    each draws the credit of its own time. `settled_until`: whoever asks has settled what ended
+    before that instant, as far as it can be.
+    """
+    for _ in range(pools.CATCH_UP_CYCLES_MAX):
+        stored = store.last_of(uow.connection, opened.scope) if _concerns(uow, opened) else None
+        if stored is not None and stored.closed_at is None:
+            if opened.locked.status != "closed" and stored.ends_at > uow.now:
+                return
+            seen_to = settled_until is not None and stored.ends_at <= settled_until
+            if not seen_to and _waits(uow, opened, stored):
+                return
+            _close(uow, opened, stored)
+        if not _begin(uow, opened, stored, has_access=has_access):
+            return
+
+
+def _concerns(uow: UnitOfWork, opened: Books) -> bool:
+    """Whether there is or ought to be any; most accounts are asked no more than this."""
+    return opened.locked.credit_turns_at is not None or _credit_of(uow, opened) > 0
+
+
+def _credit_of(uow: UnitOfWork, opened: Books) -> int:
+    version = plans.plan_version(uow.connection, opened.locked.plan_version_id)
+    return version.plan.terms.included.credit_micros
+
+
+def _waits(uow: UnitOfWork, opened: Books, stored: StoredCredit) -> bool:
+    if not store.legs_wait(uow.connection, opened.scope, before=stored.ends_at):
+        return False
+    until = stored.waits_until or uow.now + WAITS_AT_MOST
+    if until <= uow.now:
+        return False
+    values = {"waits_until": until, "look_at": uow.now + LOOK_AGAIN}
+    store.change(uow.connection, opened.scope, stored.n, values)
+    return True
+
+
+def _close(uow: UnitOfWork, opened: Books, stored: StoredCredit) -> None:
+    """What nobody drew goes back; what was drawn was the house's gift."""
+    zone = opened.locked.time_zone
+    posting = expiry_posting(
+        stored.granted_micros,
+        store.charged_micros(uow.connection, opened.scope),
+        account_id=opened.scope.account_id,
+        starts_on=local_date(stored.starts_at, zone),
+        number=stored.n,
+        unit=opened.currency,
+        at=uow.now,
+        balance_before=opened.balance_micros,
+        plan_version_id=stored.plan_version_id,
+    )
+    if posting is not None:
+        opened.post(lambda _balance: posting)
+    values = {"closed_at": uow.now, "closed_seq": opened.locked.seq, "look_at": None}
+    store.change(uow.connection, opened.scope, stored.n, values)
+
+
+def _begin(
+    uow: UnitOfWork, opened: Books, stored: StoredCredit | None, *, has_access: bool
+) -> bool:
+    """Whether a cycle began, so that its end is to be asked for as well.
+
+    Nothing begins for a closed account, one whose access has ended, one whose agency pays (what
+    it does is charged there, and draws the agency's credit), and where the plan has none.
+    """
+    version = plans.plan_version(uow.connection, opened.locked.plan_version_id)
+    credit = version.plan.terms.included.credit_micros
+    gets = opened.locked.status != "closed" and has_access and opened.payer is None and credit > 0
+    if not gets:
+        if opened.locked.credit_turns_at is not None:
+            _next_look(uow, opened, stored, None)
+        return False
+    starts_at = opened.locked.credit_turns_at or uow.now
+    if starts_at > uow.now:
+        return False  # the day of the cycle was changed: the next one begins on the new day
+    cycle = pools.cycle_of(version, opened.locked.time_zone, starts_at)
+    n = pools.number_of(cycle)
+    if stored is not None and n <= stored.n:
+        _next_look(uow, opened, stored, cycle.ends_at)
+        return False
+    _open(uow, opened, version, cycle, cycle_grant(credit), own_micros=credit)
+    return True
+
+
+def _next_look(
+    uow: UnitOfWork, opened: Books, stored: StoredCredit | None, at: dt.datetime | None
+) -> None:
+    """Nothing is in the wallet until then."""
+    if stored is not None:
+        store.change(uow.connection, opened.scope, stored.n, {"look_at": at})
+    _turns_at(uow, opened, at)
+
+
+def _turns_at(uow: UnitOfWork, opened: Books, at: dt.datetime | None) -> None:
+    account_store.change(uow.connection, opened.scope, {"credit_turns_at": at})
+    opened.locked = replace(opened.locked, credit_turns_at=at)
+
+
+def _open(
+    uow: UnitOfWork,
+    opened: Books,
+    version: PlanVersion,
+    cycle: Period,
+    grant: Grant,
+    *,
+    own_micros: int,
+) -> None:
+    store.add(
+        uow.connection,
+        opened.scope,
+        {
+            "n": pools.number_of(cycle),
+            "plan_version_id": version.id,
+            "shared": version.plan.terms.included.scope == "agency_shared",
+            "own_micros": own_micros,
+            "granted_micros": grant.micros,
+            "grants": 1,
+            "starts_at": cycle.starts_at,
+            "ends_at": cycle.ends_at,
+            "after_seq": opened.locked.seq,
+            "counted_seq": opened.locked.seq,
+            "charged_micros": 0,
+            "look_at": cycle.ends_at,
+        },
+    )
+    _turns_at(uow, opened, cycle.ends_at)
+    _post(uow, opened, version, cycle, grant, place=0 if own_micros else 1)
+
+
+def _post(
+    uow: UnitOfWork, opened: Books, version: PlanVersion, cycle: Period, grant: Grant, *, place: int
+) -> None:
+    opened.post(
+        lambda balance: grant_posting(
+            grant,
+            account_id=opened.scope.account_id,
+            cycle=cycle,
+            number=pools.number_of(cycle),
+            place=place,
+            unit=opened.currency,
+            at=uow.now,
+            balance_before=balance,
+            plan_version_id=version.id,
+        )
+    )
+
+
+def upgrade(uow: UnitOfWork, opened: Books, new: PlanVersion) -> int:
+    """What a change of plan adds to the cycle that runs, in micros: the difference, or the part
+    that the plan says; once for each cycle, however often the plan goes up and down.
+
+    A plan with less takes nothing away: the cycle's credit stays until it ends. Where a cycle is
+    over, the next one begins under the new plan, with all that it has.
+    """
+    if opened.payer is not None:
+        return 0
+    locked = opened.locked
+    found = _addition(uow, opened.scope, locked.time_zone, locked.credit_turns_at, new)
+    if found is None or found.grant.micros == 0:
+        return 0
+    stored, grant = found.stored, found.grant
+    if stored is None:
+        _open(uow, opened, new, found.cycle, grant, own_micros=0)
+        return grant.micros
+    grants = stored.grants + 1
+    values = {"granted_micros": stored.granted_micros + grant.micros, "grants": grants}
+    store.change(uow.connection, opened.scope, stored.n, values)
+    place = stored.grants if stored.own_micros else grants
+    _post(uow, opened, new, found.cycle, grant, place=place)
+    return grant.micros
+
+
+def upgrade_micros(uow: UnitOfWork, account: Account, new: PlanVersion) -> int:
+    """What `upgrade` would add now."""
+    if account.billing != "own":
+        return 0
+    turns_at = account.credit_turns_at
+    found = _addition(uow, account.scope, account.time_zone, turns_at, new)
+    return 0 if found is None else found.grant.micros
+
+
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """To the open cycle, or as the first grant of the cycle that runs."""
+
+    stored: StoredCredit | None
+    cycle: Period
+    grant: Grant
+
+
+def _addition(
+    uow: UnitOfWork, scope: Scope, zone: str, turns_at: dt.datetime | None, new: PlanVersion
+) -> _Addition | None:
+    credit, share = new.plan.terms.included.credit_micros, new.plan.terms.upgrade.allowance
+    if credit == 0:
+        return None
+    stored, on = store.last_of(uow.connection, scope), local_date(uow.now, zone)
+    if stored is not None and stored.closed_at is None:
+        if stored.ends_at <= uow.now:
+            return None
+        cycle = _cycle(stored, zone)
+        own, granted = stored.own_micros, stored.granted_micros
+        return _Addition(
+            stored,
+            cycle,
+            upgrade_grant(credit, cycle, on, share=share, own_micros=own, granted_micros=granted),
+        )
+    cycle = pools.cycle_of(new, zone, uow.now)
+    if turns_at is not None or (stored is not None and pools.number_of(cycle) <= stored.n):
+        return None  # it begins by itself, or was there already
+    return _Addition(None, cycle, upgrade_grant(credit, cycle, on, share=share))
+
+
+def _cycle(stored: StoredCredit, zone: str) -> Period:
+    starts_on, ends_on = (local_date(at, zone) for at in (stored.starts_at, stored.ends_at))
+    return Period(stored.n, starts_on, ends_on, stored.starts_at, stored.ends_at)
+
+
+# Looking.
+
+
+def between(uow: UnitOfWork, scope: Scope, *, after_seq: int, last_seq: int) -> Included:
+    """What included credit paid of a stretch of the ledger's charges, and what lies in the wallet
+    at its end."""
+    return included_of(
+        store.stretches(uow.connection, scope, after_seq=after_seq, last_seq=last_seq)
+    )
+
+
+def count(uow: UnitOfWork, scope: Scope, locked: LockedBooks) -> None:
+    """Write down what was charged so far, under the account's lock: once a day, so that whoever
+    asks adds up a day's lines."""
+    stored = None
+    if locked.credit_turns_at is not None:
+        stored = store.last_of(uow.connection, scope)
+    if stored is not None and stored.closed_at is None:
+        charged = store.charged_micros(uow.connection, scope)
+        values = {"counted_seq": locked.seq, "charged_micros": charged}
+        store.change(uow.connection, scope, stored.n, values)
+
+
+def left_micros(uow: UnitOfWork, scope: Scope, turns_at: dt.datetime | None) -> int:
+    """What of a balance is included credit, and pays for calls and texts alone. `turns_at` is
+    that of the account: None costs no question."""
+    if turns_at is None:
+        return 0
+    stored = store.last_of(uow.connection, scope)
+    if stored is None or stored.closed_at is not None:
+        return 0
+    return undrawn_micros(stored.granted_micros, store.charged_micros(uow.connection, scope))
+
+
+def own_micros(uow: UnitOfWork, opened: Books) -> int:
+    """The balance less the included credit: what may pay rent, fees, packages and bundles."""
+    left = left_micros(uow, opened.scope, opened.locked.credit_turns_at)
+    return opened.balance_micros - left
+
+
+def figures(uow: UnitOfWork, account: Account) -> IncludedFigures | None:
+    """Granted, used and left in the cycle that runs; None without any. A client that shares its
+    agency's billing sees the agency's, if that is for clients too."""
+    owner = pools.owner_of(uow, account)
+    if owner.credit_turns_at is None:
+        return None
+    stored = store.last_of(uow.connection, owner.scope)
+    if stored is None or stored.closed_at is not None:
+        return None
+    if owner.id != account.id and not stored.shared:
+        return None
+    cycle = _cycle(stored, owner.time_zone)
+    used = drawn_micros(stored.granted_micros, store.charged_micros(uow.connection, owner.scope))
+    return IncludedFigures(stored.granted_micros, used, cycle.starts_on, cycle.ends_on)
