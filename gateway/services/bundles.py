@@ -17,18 +17,11 @@ from billing.bundles import (
 from billing.lifecycle import Refused
 from billing.minutes import issue_posting
 from billing.money import format_amount
-from billing.purchases import Purchaser, may_buy
+from billing.purchases import Purchaser
 from billing.terms import Bundle
-from gateway.services import audit, included_credit, ledger, plans, pools
+from gateway.services import audit, ledger, plans, pools, sales
 from gateway.services.accounts import get_account
-from gateway.services.errors import (
-    BalanceTooLow,
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotForSale,
-    NotFound,
-)
+from gateway.services.errors import Conflict, NotForSale, NotFound
 from gateway.services.ledger import Books
 from gateway.services.pages import LIMIT_DEFAULT, Page, clamp, cut, decode_cursor, encode_cursor
 from gateway.services.plans import PlanVersion
@@ -37,8 +30,6 @@ from gateway.store import buckets
 from gateway.store.base import Scope
 from gateway.store.buckets import StoredBucket
 from gateway.uow import UnitOfWork
-
-KEY_LENGTH_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +93,7 @@ def buy(
     uow: UnitOfWork, scope: Scope, minutes: int, purchaser: Purchaser, *, idempotency_key: str
 ) -> BundleView:
     """Pay for a bundle and have its seconds, in one transaction; the same key buys once."""
-    if not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
-        raise Invalid.at("/idempotency_key", f"use 1 to {KEY_LENGTH_MAX} characters")
+    sales.check_key(idempotency_key)
     id = bundle_id(scope.account_id, idempotency_key)
     with ledger.books(uow, scope) as opened:
         for first in buckets.find_all(uow.connection, scope.tenant_id, (id,)):
@@ -132,22 +122,7 @@ def _sell(uow: UnitOfWork, opened: Books, minutes: int) -> tuple[Bundle, PlanVer
     bundle = may_buy_bundle(plan.terms, minutes)
     if isinstance(bundle, Refused):
         raise NotForSale(bundle.words)
-    if opened.locked.status == "closed":
-        raise Forbidden("The account is closed: nothing can be bought for it.")
-    own = included_credit.own_micros(uow, opened)
-    refused = may_buy(
-        "The bundle",
-        bundle.price_micros,
-        own,
-        plan.credit_limit_micros,
-        plan.currency,
-    )
-    if refused is not None:
-        raise BalanceTooLow(
-            refused.words,
-            needed_micros=bundle.price_micros,
-            balance_micros=own,
-        )
+    sales.check_affordable(uow, opened, plan, "The bundle", bundle.price_micros)
     return bundle, version
 
 

@@ -20,7 +20,7 @@ from billing.money import format_amount
 from billing.opt_outs import refuse_opted_out
 from billing.segments import Segments, segments
 from billing.tariffs import Plan
-from gateway.services import accounts, audit, exposure, numbers, payers, plans
+from gateway.services import accounts, audit, exposure, numbers, payers, plans, sales
 from gateway.services.accounts import Account
 from gateway.services.errors import BalanceTooLow, Conflict, Forbidden, Invalid, NotFound
 from gateway.services.numbers import Number
@@ -33,7 +33,6 @@ from gateway.uow import UnitOfWork
 from routing.numbering import InvalidNumber, parse_e164, pretty
 
 BODY_LENGTH_MAX: Final = 1_600  # error 21617 of the carrier: twilio.com/docs/api/errors/21617
-KEY_LENGTH_MAX: Final = 200
 
 
 class OptedOut(Forbidden):
@@ -94,8 +93,7 @@ def send(
     Under the account's lock, so that two texts cannot spend the same balance; what is on its way
     and what live calls have used is not free any more.
     """
-    if not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
-        raise Invalid.at("/idempotency_key", f"use 1 to {KEY_LENGTH_MAX} characters")
+    sales.check_key(idempotency_key)
     number = numbers.get_number(uow, scope, text.did_id)
     to, body = _destination(text.to, number), _checked(text.body)
     locked = lock_books(uow.connection, scope)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from billing.calendar import local_date
 from billing.minutes import issue_posting, package_price_posting
 from billing.money import format_amount
-from billing.purchases import Package, Purchaser, PurchaseRefused, may_buy
+from billing.purchases import Package, Purchaser, PurchaseRefused
 from billing.purchases import undo_stop as billing_undo_stop
 from billing.regions import RegionList, RegionSet
 from billing.terms import PackageOffer
-from gateway.services import audit, included_credit, ledger, plans
-from gateway.services.errors import BalanceTooLow, Conflict, Forbidden, Invalid, NotFound
+from gateway.services import audit, ledger, plans, sales
+from gateway.services.errors import Conflict, Invalid, NotFound
 from gateway.services.ledger import Books
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -35,8 +35,6 @@ from gateway.store.buckets import StoredBucket
 from gateway.store.packages import StoredPackage
 from gateway.uow import UnitOfWork
 from routing import geography
-
-KEY_LENGTH_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +107,7 @@ def buy(
     uow: UnitOfWork, scope: Scope, code: str, purchaser: Purchaser, *, idempotency_key: str
 ) -> PackageView:
     """Pay for a month and have its seconds, in one transaction; the same key buys once."""
-    if not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
-        raise Invalid.at("/idempotency_key", f"use 1 to {KEY_LENGTH_MAX} characters")
+    sales.check_key(idempotency_key)
     package_id = new_id()
     with ledger.books(uow, scope) as opened:
         first = packages.find_by_key(uow.connection, scope, idempotency_key)
@@ -169,22 +166,7 @@ def _sell(
     if offer is None:
         sold = ", ".join(o.code for o in plan.terms.packages) or "no packages"
         raise Invalid.at("/code", f"your plan sells {sold}")
-    if opened.locked.status == "closed":
-        raise Forbidden("The account is closed: nothing can be bought for it.")
-    own = included_credit.own_micros(uow, opened)
-    refused = may_buy(
-        "The package",
-        offer.price_micros,
-        own,
-        plan.credit_limit_micros,
-        plan.currency,
-    )
-    if refused is not None:
-        raise BalanceTooLow(
-            refused.words,
-            needed_micros=offer.price_micros,
-            balance_micros=own,
-        )
+    sales.check_affordable(uow, opened, plan, "The package", offer.price_micros)
     zone = opened.locked.time_zone
     return (
         Package(

@@ -21,6 +21,7 @@ from gateway.services import (
     plans,
     pools,
     rentals,
+    sales,
 )
 from gateway.services.accounts import Account
 from gateway.services.errors import (
@@ -43,7 +44,6 @@ from gateway.uow import UnitOfWork, UnitsOfWork
 from routing.numbering import InvalidNumber, number_type, parse_e164, pretty, region_of
 
 LABEL_LENGTH_MAX = 80
-KEY_LENGTH_MAX = 200
 # Longer than any request to the carrier can last, all its retries included.
 ORDER_STALE_AFTER = dt.timedelta(minutes=2)
 # A carrier that has not heard of the order by then never will: it was not bought.
@@ -126,8 +126,7 @@ def _intend(
     """Check and note the order under the account's lock, so that two at once cannot spend the
     same balance. Answers the first order under the key, and whether this is it."""
     check_words({"label": label.strip(), "source": source.strip()})
-    if not 1 <= len(idempotency_key) <= KEY_LENGTH_MAX:
-        raise Invalid.at("/idempotency_key", f"use 1 to {KEY_LENGTH_MAX} characters")
+    sales.check_key(idempotency_key)
     try:
         wanted = parse_e164(e164)
     except InvalidNumber as refusal:
