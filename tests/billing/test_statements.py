@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.included import NOTHING_INCLUDED, Included, cycle_grant, grant_posting
 from billing.minutes import SECONDS
 from billing.postings import (
     AccountKind,
@@ -96,7 +97,12 @@ def drawn(seconds: int) -> Posting:
     )
 
 
-def made(postings: list[Posting], opening: int = 0, mode: Mode = "prepaid") -> Statement:
+def made(
+    postings: list[Posting],
+    opening: int = 0,
+    mode: Mode = "prepaid",
+    included: Included = NOTHING_INCLUDED,
+) -> Statement:
     return statement_of(
         postings,
         ledger_account=WALLET,
@@ -105,6 +111,7 @@ def made(postings: list[Posting], opening: int = 0, mode: Mode = "prepaid") -> S
         currency="USD",
         period=statement_period(CALENDAR, NOON, NEW_YORK),
         opening_micros=opening,
+        included=included,
     )
 
 
@@ -284,3 +291,28 @@ def test_s5_01_every_leg_is_a_row_with_seconds_rate_and_charge() -> None:
     unanswered = replace(leg, talk_seconds=0, billed_seconds=0, rate_micros=None, charge_micros=0)
     row = dict(zip(LEG_COLUMNS, leg_cells(unanswered, "USD"), strict=True))
     assert (row["rate_per_minute"], row["charge"]) == ("", "0.00")
+
+
+def test_what_included_credit_paid_stands_on_both_sides_and_what_is_left_covers_nothing() -> None:
+    """10 granted, 4 used of it, 6 left; a fee of 20: that is what is owed, and what is billed."""
+    lines = [
+        grant_posting(
+            cycle_grant(10_000_000),
+            account_id=ACME,
+            cycle=statement_period(CALENDAR, NOON, NEW_YORK),
+            number=24_315,
+            place=0,
+            unit="USD",
+            at=NOON,
+            balance_before=0,
+            plan_version_id=UUID(int=9),
+        ),
+        usage(1, 20_000_000, -10_000_000),
+        usage(2, 4_000_000, -14_000_000),
+    ]
+    found = made(lines, mode="postpaid", included=Included(4_000_000, 6_000_000))
+    assert found.charges_micros == 20_000_000 == found.owed_micros
+    assert [line.amount_micros for line in found.credits] == [10_000_000, -4_000_000]
+    moved = found.credits_micros - found.charges_micros
+    assert found.opening_micros + moved == found.closing_micros == -14_000_000
+    assert made(lines, mode="postpaid").owed_micros == 14_000_000, "without it, too little"

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from world import FRONT_DESK, ONE_PHONE, Member, World
+import pytest
+from world import CALLER, FRONT_DESK, ONE_PHONE, Member, World
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, included_credit, plans
+from gateway.services import accounts, included_credit, memberships, message_settlement, plans
 from gateway.store.ledger import PostingRow
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -157,4 +158,26 @@ def test_rent_fees_and_packages_are_not_paid_from_included_credit(stage: World) 
     stage.renew()
     assert len(lines(stage, acme, "access_fee", "rental")) == 4
     assert stage.status(acme.scope) == "active"
+    stage.prove_ledger()
+
+
+@pytest.mark.parametrize("scope", ["agency_shared", "account"])
+def test_texts_draw_it_too_and_those_of_clients_where_the_plan_shares_it(
+    stage: World, scope: str
+) -> None:
+    plan = publish(stage, included={"scope": scope})
+    agency = stage.join("Agency", plan=plan, document=None)
+    parent = agency.scope.account_id
+    client = stage.join("Client", plan="payg", document=None, parent_id=parent, area_code="212")
+    with stage.units.begin() as uow:
+        memberships.set_billing(uow, client.scope, "agency_shared", "Olga")
+    for member in (agency, client):
+        stage.carrier.receive_message(CALLER, member.e164, "Hello")
+    stage.carrier.run_until_idle()
+    assert message_settlement.drain(stage.units).texts == 2
+    both = used(stage, agency)
+    assert both > 0
+    drawn = both if scope == "agency_shared" else both // 2
+    assert figures(stage, agency).used_micros == drawn
+    assert (figures(stage, client) is None) == (scope == "account")
     stage.prove_ledger()
