@@ -31,6 +31,7 @@ from gateway.services.accounts import Account
 from gateway.services.errors import BalanceTooLow, Conflict
 from gateway.services.plans import PlanVersion
 from gateway.services.statement import StatementLine
+from gateway.store import accounts as account_store
 from gateway.uow import UnitsOfWork
 from tests.services.conftest import OLGA
 from tests.services.days import Calendar, open_account, pay
@@ -428,3 +429,23 @@ def test_margins_count_no_charge_that_included_credit_paid(calendar: Calendar) -
         (found,) = margins.by_account(uow)
     assert (found.charge_micros, found.included_micros) == (15_000_000, 10_000_000)
     assert found.margin_micros == 5_000_000 - found.cost_micros
+
+
+def test_an_account_of_before_this_release_is_granted_when_something_of_it_renews(
+    calendar: Calendar,
+) -> None:
+    """The plan said so already, and nothing acted on it."""
+    publish(calendar, "ten", "10.00")
+    publish(calendar, "plain", "")
+    desk = Desk(calendar, "plain")
+    pay(calendar, desk.account, "100.00")
+    with calendar.units.begin() as uow:
+        version = plans.get_plan(uow, "ten")
+        account_store.change(uow.connection, desk.scope, {"plan_version_id": version.id})
+    calendar.at(2026, 4, 5, 12)
+    desk.renew()
+    assert desk.moved() == ["+10.00"], "from its month on, and none for what is past"
+    calendar.at(2026, 5, 1, 0, 1)
+    desk.renew()
+    assert desk.moved() == ["+10.00", "-10.00", "+10.00"]
+    desk.prove()
