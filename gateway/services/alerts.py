@@ -8,7 +8,7 @@ crossed. Days left are looked at by the clock.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -151,6 +151,10 @@ def _put(
     _watch(uow, account.scope, rows)
 
 
+Reading = Callable[[], int | None]
+"""A gauge is read only where the account has a threshold on it: days left cost an overview."""
+
+
 def is_crossed(low_micros: int | None, high_micros: int | None, balance_micros: int) -> bool:
     """Whether a balance leaves the stretch in which no threshold is reached or armed again."""
     return (low_micros is not None and balance_micros <= low_micros) or (
@@ -160,22 +164,22 @@ def is_crossed(low_micros: int | None, high_micros: int | None, balance_micros: 
 
 def money_moved(uow: UnitOfWork, scope: Scope, balance_micros: int) -> None:
     """In the transaction that moved it, and only where `is_crossed`."""
-    _read(uow, scope, {Gauge.MONEY: balance_micros})
+    _read(uow, scope, {Gauge.MONEY: lambda: balance_micros})
 
 
 def minutes_moved(uow: UnitOfWork, scope: Scope) -> None:
     """In the transaction that drew them, for accounts that watch their minutes."""
-    _read(uow, scope, {Gauge.MINUTES: _seconds(uow, scope)})
+    _read(uow, scope, {Gauge.MINUTES: lambda: _seconds(uow, scope)})
 
 
-def look(uow: UnitOfWork, scope: Scope, balance_micros: int, days_left: int | None) -> None:
+def look(uow: UnitOfWork, scope: Scope, balance_micros: int, days_left: Reading) -> None:
     """What the clock sees: all three gauges."""
     _read(
         uow,
         scope,
         {
-            Gauge.MONEY: balance_micros,
-            Gauge.MINUTES: _seconds(uow, scope),
+            Gauge.MONEY: lambda: balance_micros,
+            Gauge.MINUTES: lambda: _seconds(uow, scope),
             Gauge.DAYS: days_left,
         },
     )
@@ -185,9 +189,11 @@ def _seconds(uow: UnitOfWork, scope: Scope) -> int | None:
     return store.seconds_left(uow.connection, scope, uow.now)
 
 
-def _read(uow: UnitOfWork, scope: Scope, readings: Mapping[Gauge, int | None]) -> None:
+def _read(uow: UnitOfWork, scope: Scope, gauges: Mapping[Gauge, Reading]) -> None:
     rows = store.of_account(uow.connection, scope)
     by_threshold = {Threshold(Gauge(row.measure), row.threshold): row for row in rows}
+    watched = {threshold.gauge for threshold in by_threshold}
+    readings = {gauge: read() for gauge, read in gauges.items() if gauge in watched}
     reached = {threshold for threshold, row in by_threshold.items() if not row.armed}
     found = alerts_due(by_threshold.keys(), readings, reached)
     fallen = [by_threshold[t].id for t in found.reached - reached]

@@ -97,8 +97,12 @@ def _look(uow: UnitOfWork, scope: Scope) -> None:
         if settling.unpaid_days(uow, account):
             card_settling.leave_due(uow, scope)
     dunning.look(uow, scope)
-    burn = overview.overview(uow, scope, overview.BURN_WINDOW_DAYS)
-    alerts.look(uow, scope, account.balance_micros, burn.days_left)
+    alerts.look(
+        uow,
+        scope,
+        account.balance_micros,
+        lambda: overview.overview(uow, scope, overview.BURN_WINDOW_DAYS).days_left,
+    )
     looks.look_again(uow.connection, scope, next_look_at(account.time_zone, uow.now))
 
 
