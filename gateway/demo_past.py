@@ -266,6 +266,7 @@ class _Call:
             to_address=target.address,
             target_kind=target.type,
             cursor=dial.position,
+            dialled_at=self.begins,
         )
         with at(runtime, ended).units.begin() as uow:
             calls.record_leg(uow, tenant_id, sid, event, _told(event, sid))
