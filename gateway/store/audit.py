@@ -38,6 +38,9 @@ class AuditLine:
     detail: dict[str, Any]
 
 
+_ADD = insert(AuditRow)
+
+
 def add(
     connection: Connection,
     scope: Scope,
@@ -49,16 +52,17 @@ def add(
     detail: dict[str, Any],
 ) -> None:
     connection.execute(
-        insert(AuditRow).values(
-            tenant_id=scope.tenant_id,
-            id=new_id(),
-            account_id=scope.account_id,
-            at=at,
-            actor=actor,
-            action=action,
-            subject=subject,
-            detail=detail,
-        )
+        _ADD,
+        {
+            "tenant_id": scope.tenant_id,
+            "id": new_id(),
+            "account_id": scope.account_id,
+            "at": at,
+            "actor": actor,
+            "action": action,
+            "subject": subject,
+            "detail": detail,
+        },
     )
 
 

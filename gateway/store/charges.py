@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     and_,
+    bindparam,
     func,
     insert,
     or_,
@@ -134,46 +135,58 @@ _CHARGE = tuple(getattr(ChargeRow, name) for name in Charge.__dataclass_fields__
 _IS_OPEN = ChargeRow.state.in_(("pending", "unknown", "requires_action"))
 
 
+# Written out once: to build and compare such a statement costs more than the server takes for it.
+_MINE = (
+    ChargeRow.tenant_id == bindparam("tenant_id"),
+    ChargeRow.account_id == bindparam("account_id"),
+)
+_OF_ACCOUNT = select(*_CHARGE).where(*_MINE)
+_ONE = _OF_ACCOUNT.where(ChargeRow.id == bindparam("charge_id"))
+_LOCKED = _ONE.with_for_update()
+_BY_KEY = _OF_ACCOUNT.where(ChargeRow.idempotency_key == bindparam("key"))
+_OPEN_ONE = _OF_ACCOUNT.where(_IS_OPEN)
+_ADD = insert(ChargeRow)
+_CHANGE = update(ChargeRow).where(
+    ChargeRow.tenant_id == bindparam("of_tenant"), ChargeRow.id == bindparam("of_charge")
+)
+
+
 def _of(scope: Scope) -> Any:
     return and_(ChargeRow.tenant_id == scope.tenant_id, ChargeRow.account_id == scope.account_id)
+
+
+def _first(
+    connection: Connection, statement: Select[*tuple[Any, ...]], scope: Scope, **values: object
+) -> Charge | None:
+    known = {"tenant_id": scope.tenant_id, "account_id": scope.account_id, **values}
+    row = connection.execute(statement, known).first()
+    return None if row is None else Charge(*row)
 
 
 def add(connection: Connection, charge: Charge, *, ask_at: dt.datetime) -> None:
     """A second open charge of the account violates `uq_charge_open`, whoever writes it."""
     values = {name: getattr(charge, name) for name in Charge.__dataclass_fields__}
-    connection.execute(insert(ChargeRow).values(**values, ask_at=ask_at))
+    connection.execute(_ADD, {**values, "ask_at": ask_at})
 
 
 def find(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> Charge | None:
-    row = connection.execute(select(*_CHARGE).where(_of(scope), ChargeRow.id == charge_id)).first()
-    return None if row is None else Charge(*row)
+    return _first(connection, _ONE, scope, charge_id=charge_id)
 
 
 def find_by_key(connection: Connection, scope: Scope, idempotency_key: str) -> Charge | None:
-    row = connection.execute(
-        select(*_CHARGE).where(_of(scope), ChargeRow.idempotency_key == idempotency_key)
-    ).first()
-    return None if row is None else Charge(*row)
+    return _first(connection, _BY_KEY, scope, key=idempotency_key)
 
 
 def find_open(connection: Connection, scope: Scope) -> Charge | None:
-    row = connection.execute(select(*_CHARGE).where(_of(scope), _IS_OPEN)).first()
-    return None if row is None else Charge(*row)
+    return _first(connection, _OPEN_ONE, scope)
 
 
 def lock(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> Charge | None:
-    row = connection.execute(
-        select(*_CHARGE).where(_of(scope), ChargeRow.id == charge_id).with_for_update()
-    ).first()
-    return None if row is None else Charge(*row)
+    return _first(connection, _LOCKED, scope, charge_id=charge_id)
 
 
 def change(connection: Connection, charge: Charge, **values: object) -> None:
-    connection.execute(
-        update(ChargeRow)
-        .where(ChargeRow.tenant_id == charge.tenant_id, ChargeRow.id == charge.id)
-        .values(**values)
-    )
+    connection.execute(_CHANGE, {"of_tenant": charge.tenant_id, "of_charge": charge.id, **values})
 
 
 def newest(
@@ -200,28 +213,29 @@ class DeclinedCharge:
     at: dt.datetime
 
 
+_SUCCEEDED = (
+    select(ChargeRow.payment_method_id, func.max(ChargeRow.id.cast(String)).label("last"))
+    .where(*_MINE, ChargeRow.state == "ok")
+    .group_by(ChargeRow.payment_method_id)
+    .subquery()
+)
+_DECLINES = (
+    select(ChargeRow.payment_method_id, ChargeRow.decline_code, ChargeRow.resolved_at)
+    .join(_SUCCEEDED, _SUCCEEDED.c.payment_method_id == ChargeRow.payment_method_id, isouter=True)
+    .where(
+        *_MINE,
+        ChargeRow.state == "failed",
+        ChargeRow.decline_code.is_not(None),
+        or_(_SUCCEEDED.c.last.is_(None), ChargeRow.id.cast(String) > _SUCCEEDED.c.last),
+    )
+    .order_by(ChargeRow.id)
+)
+
+
 def declines(connection: Connection, scope: Scope) -> list[DeclinedCharge]:
     """Those of each card since its last success, oldest first."""
-    succeeded = (
-        select(ChargeRow.payment_method_id, func.max(ChargeRow.id.cast(String)).label("last"))
-        .where(_of(scope), ChargeRow.state == "ok")
-        .group_by(ChargeRow.payment_method_id)
-        .subquery()
-    )
     rows = connection.execute(
-        select(ChargeRow.payment_method_id, ChargeRow.decline_code, ChargeRow.resolved_at)
-        .join(
-            succeeded,
-            succeeded.c.payment_method_id == ChargeRow.payment_method_id,
-            isouter=True,
-        )
-        .where(
-            _of(scope),
-            ChargeRow.state == "failed",
-            ChargeRow.decline_code.is_not(None),
-            or_(succeeded.c.last.is_(None), ChargeRow.id.cast(String) > succeeded.c.last),
-        )
-        .order_by(ChargeRow.id)
+        _DECLINES, {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
     )
     return [DeclinedCharge(row[0], row[1] or "", row[2]) for row in rows if row[2]]
 

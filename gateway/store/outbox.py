@@ -57,6 +57,9 @@ class DueDeed:
     attempts: int  # this one included
 
 
+_ADD = insert(OutboxRow).on_conflict_do_nothing(index_elements=["key"])
+
+
 def add(
     connection: Connection,
     scope: Scope,
@@ -70,20 +73,19 @@ def add(
 ) -> None:
     """Due work of this transaction; a second row under the same key is the first."""
     connection.execute(
-        insert(OutboxRow)
-        .values(
-            id=new_id(),
-            tenant_id=scope.tenant_id,
-            account_id=scope.account_id,
-            queue=queue,
-            kind=kind,
-            key=key,
-            payload=payload,
-            created_at=now,
-            due_at=due_at or now,
-            attempts=0,
-        )
-        .on_conflict_do_nothing(index_elements=["key"])
+        _ADD,
+        {
+            "id": new_id(),
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "queue": queue,
+            "kind": kind,
+            "key": key,
+            "payload": payload,
+            "created_at": now,
+            "due_at": due_at or now,
+            "attempts": 0,
+        },
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     and_,
+    bindparam,
     case,
     select,
     update,
@@ -135,6 +136,17 @@ _SETUP = tuple(getattr(CardSetupRow, name) for name in CardSetup.__dataclass_fie
 _ROLE_ORDER = case({"default": 0, "backup": 1}, value=PaymentMethodRow.role, else_=2)
 
 
+# Written out once: each step of a charge asks for its card.
+_OF_ACCOUNT = select(*_METHOD).where(
+    PaymentMethodRow.tenant_id == bindparam("tenant_id"),
+    PaymentMethodRow.account_id == bindparam("account_id"),
+)
+_KEPT = _OF_ACCOUNT.where(PaymentMethodRow.removed_at.is_(None)).order_by(
+    _ROLE_ORDER, PaymentMethodRow.id
+)
+_ONE = _OF_ACCOUNT.where(PaymentMethodRow.id == bindparam("method_id"))
+
+
 def _of(scope: Scope) -> Any:
     return and_(
         PaymentMethodRow.tenant_id == scope.tenant_id,
@@ -144,18 +156,15 @@ def _of(scope: Scope) -> Any:
 
 def kept(connection: Connection, scope: Scope) -> tuple[PaymentMethod, ...]:
     """Those that may be charged: the default first, then the backup, then by age."""
-    rows = connection.execute(
-        select(*_METHOD)
-        .where(_of(scope), PaymentMethodRow.removed_at.is_(None))
-        .order_by(_ROLE_ORDER, PaymentMethodRow.id)
-    )
+    rows = connection.execute(_KEPT, {"tenant_id": scope.tenant_id, "account_id": scope.account_id})
     return tuple(PaymentMethod(*row) for row in rows)
 
 
 def find(connection: Connection, scope: Scope, method_id: uuid.UUID) -> PaymentMethod | None:
     """Removed ones too: a charge of last month still names its card."""
     row = connection.execute(
-        select(*_METHOD).where(_of(scope), PaymentMethodRow.id == method_id)
+        _ONE,
+        {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "method_id": method_id},
     ).first()
     return None if row is None else PaymentMethod(*row)
 
