@@ -10,24 +10,34 @@ import os
 import random
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from direct_cards import DirectCards, direct_network
+from sqlalchemy import func, select
 
+from billing.charges import OPEN_STATES
 from billing.money import parse_amount
 from gateway.providers.payments import SavedCard
 from gateway.sandbox.cards import CardFaults, CardNetwork
 from gateway.sandbox.clock import VirtualClock, VirtualScheduler
-from gateway.services import card_payments, charges, ledger, payment_methods, plans
+from gateway.services import card_payments, charges, ledger, payment_methods, plans, recharge
 from gateway.services.accounts import Account, NewAccount, create_account, get_account
 from gateway.services.errors import Conflict
 from gateway.services.till import Till
+from gateway.store.base import Scope
 from gateway.store.charges import ChargeRow
 from gateway.store.ledger import PostingRow
 from gateway.uow import UnitsOfWork
 
-ATTEMPTS = int(os.environ.get("CHARGE_ATTEMPTS", "150"))
-ACCOUNTS = 6
+ATTEMPTS = int(os.environ.get("CHARGE_ATTEMPTS", "200"))
+STORM_MAX = 10_000  # more attempts are more storms, each with a seed and a database of its own
+STORMS = -(-ATTEMPTS // STORM_MAX)
+ATTEMPTS_PER_ACCOUNT = 100
+RULE_AMONG = 4  # one in so many accounts pays by its recharge rule
+FATES = ("pays", "pays", "pays", "pays", "pays", "slow", "slow", "insufficient_funds")
+CENT = 10_000
+OPEN_ACCOUNTS = select(ChargeRow.account_id).where(ChargeRow.state.in_(sorted(OPEN_STATES)))
 START = dt.datetime(2026, 3, 4, 17, 0, tzinfo=dt.UTC)
 
 
@@ -82,55 +92,156 @@ def open_account(house: UnitsOfWork, network: CardNetwork) -> Callable[[str], Ac
     return open_one
 
 
+@dataclass
+class Storm:
+    """Accounts that pay, each by hand or by its recharge rule, while the network loses answers.
+
+    Time goes on between any two, so that no minute holds many recharges: the brake on a system
+    that runs away (E3) stays off, as it does where accounts pay when they like.
+    """
+
+    house: UnitsOfWork
+    till: Till
+    network: CardNetwork
+    scheduler: VirtualScheduler
+    by_hand: list[Account]
+    by_rule: list[Account]
+    dice: random.Random
+    made: int = 0
+    refused: int = 0
+
+    def round(self) -> None:
+        """Everybody pays once, a few although their last payment is not known yet."""
+        with self.house.read() as uow:
+            unknown = set(uow.connection.scalars(OPEN_ACCOUNTS))
+        for account in self.by_hand + self.by_rule:
+            if account.id in unknown and self.dice.random() < 0.9:
+                continue
+            self.pass_time(self.dice.randrange(1, 60))
+            self.network.tell("4242", self.dice.choice(FATES))
+            if account in self.by_rule:
+                self.made += self.recharge(account.scope)
+            else:
+                self.made += self.pay(account.scope)
+        for _ in range(self.dice.randrange(1, 4)):
+            self.pass_time(self.dice.choice([5, 60, 3_600]))
+            self.sweep()
+
+    def pay(self, scope: Scope) -> bool:
+        try:
+            card_payments.pay(
+                self.house,
+                self.till,
+                scope,
+                amount_micros=self.dice.randrange(100, 20_000) * 10_000,
+                method_id=None,
+                actor="Ann",
+                idempotency_key=str(uuid.uuid4()),
+            )
+        except Conflict:
+            self.refused += 1  # the last one is not known yet
+            return False
+        return True
+
+    def recharge(self, scope: Scope) -> bool:
+        with self.house.begin() as uow:
+            has = get_account(uow, scope).balance_micros
+            spent = max(0, has - self.dice.randrange(-500, 900) * 10_000)
+            if spent:
+                ledger.adjust(
+                    uow,
+                    scope,
+                    amount_micros=-spent,
+                    reason="spent",
+                    actor="test",
+                    idempotency_key=str(uuid.uuid4()),
+                )
+        charge = recharge.run(self.house, self.till, scope)
+        self.refused += charge is None
+        return charge is not None
+
+    def pass_time(self, seconds: float) -> None:
+        self.scheduler.run_until(self.scheduler.now() + dt.timedelta(seconds=seconds))
+
+    def sweep(self) -> None:
+        while charges.sweep(self.house, self.till):
+            pass
+
+    def calm_down(self) -> None:
+        """The network is well again, and a provider forgets no key before its day is over."""
+        self.network.faults = CardFaults()
+        for _ in range(30):
+            self.pass_time(2 * 3_600)
+            self.sweep()
+
+
+@pytest.mark.parametrize("seed", range(40, 40 + STORMS))
 def test_e1_with_four_answers_in_ten_lost_charged_equals_credited(
+    seed: int,
     house: UnitsOfWork,
     till: Till,
     network: CardNetwork,
     scheduler: VirtualScheduler,
-    clock: VirtualClock,
     open_account: Callable[[str], Account],
 ) -> None:
-    """CHARGE_ATTEMPTS=3000 pytest --timeout 0 makes a longer storm of it."""
-    dice = random.Random(40)
-    network.faults = CardFaults(lose_request=0.15, lose_answer=0.4, seed=40)
-    accounts = [open_account("pm_card_visa") for _ in range(ACCOUNTS)]
-    made = 0
-    while made < ATTEMPTS:
-        network.tell("4242", dice.choice(["pays", "pays", "pays", "slow", "insufficient_funds"]))
-        for account in accounts:
-            amount = dice.randrange(100, 20_000) * 10_000
-            try:
-                card_payments.pay(
-                    house,
-                    till,
-                    account.scope,
-                    amount_micros=amount,
-                    method_id=None,
-                    actor="Ann",
-                    idempotency_key=str(uuid.uuid4()),
-                )
-                made += 1
-            except Conflict:
-                pass  # the last one is not known yet
-        for _ in range(dice.randrange(1, 4)):
-            scheduler.run_until(clock.now() + dt.timedelta(seconds=dice.choice([5, 60, 3_600])))
-            charges.sweep(house, till)
-    network.faults = CardFaults()
-    for _ in range(30):
-        scheduler.run_until(clock.now() + dt.timedelta(hours=2))
-        charges.sweep(house, till)
+    """CHARGE_ATTEMPTS=100000 pytest --timeout 0 makes ten storms of ten thousand; what they came
+    to is in benchmarks/README.md."""
+    wanted = min(ATTEMPTS, STORM_MAX)
+    count = max(8, wanted // ATTEMPTS_PER_ACCOUNT)
+    accounts = [open_account("pm_card_visa") for _ in range(count)]
+    by_rule = accounts[::RULE_AMONG]
+    for account in by_rule:
+        with house.begin() as uow:
+            recharge.choose(
+                uow,
+                account.scope,
+                on=True,
+                minimum_micros=parse_amount("10.00"),
+                maximum_micros=parse_amount("50.00"),
+                daily_cap_micros=None,
+                monthly_cap_micros=None,
+                cooldown_seconds=0,
+                actor="Ann",
+            )
+    by_hand = [account for account in accounts if account not in by_rule]
+    network.faults = CardFaults(lose_request=0.15, lose_answer=0.4, seed=seed)
+    storm = Storm(house, till, network, scheduler, by_hand, by_rule, random.Random(seed))
+    while storm.made < wanted:
+        storm.round()
+    storm.calm_down()
 
     with house.read() as uow:
         rows = list(uow.connection.execute(ChargeRow.__table__.select()))
-        lines = list(uow.connection.execute(PostingRow.__table__.select()))
-        balances = {one.id: get_account(uow, one.scope).balance_micros for one in accounts}
+        credits = list(
+            uow.connection.execute(
+                select(PostingRow.key, PostingRow.amount_micros).where(PostingRow.kind == "topup")
+            )
+        )
+        spent = uow.connection.scalar(
+            select(func.coalesce(func.sum(PostingRow.amount_micros), 0)).where(
+                PostingRow.kind == "adjustment"
+            )
+        )
+        balances = sum(get_account(uow, one.scope).balance_micros for one in accounts)
+        assert recharge.brake(uow).stopped_at is None
         assert all(proof.report.ok for proof in ledger.verify(uow.connection))
-    assert len(rows) == made and {row.state for row in rows} == {"ok", "failed"}
+    assert len(rows) == storm.made >= wanted and {row.state for row in rows} == {"ok", "failed"}
+    assert {row.purpose for row in rows} == {"topup", "recharge"}
+    assert storm.refused, "some asked while the last one was not known yet"
+
+    # The network's own record, by the intent that each of its payments names.
+    taken: dict[str, list[int]] = {}
+    for payment in network.payments.values():
+        taken.setdefault(payment["metadata"]["charge"], []).append(payment["amount_received"])
+    assert all(len(payments) == 1 for payments in taken.values()), "no intent was paid twice"
+    assert {row.id.hex: row.credited_micros // CENT for row in rows if row.state == "ok"} == {
+        id: payments[0] for id, payments in taken.items() if payments[0]
+    }
     credited = sum(row.credited_micros or 0 for row in rows)
-    assert credited == network.taken() * 10_000
-    assert credited == sum(line.amount_micros for line in lines) == sum(balances.values())
-    assert len({line.key for line in lines}) == sum(row.state == "ok" for row in rows)
-    assert till.provider.calls > made  # type: ignore[attr-defined]  # some were sent again
+    assert credited == network.taken() * CENT == sum(line.amount_micros for line in credits)
+    assert len({line.key for line in credits}) == sum(row.state == "ok" for row in rows)
+    assert balances == credited - spent
+    assert till.provider.calls > storm.made  # type: ignore[attr-defined]  # some were sent again
 
 
 def test_s3_07_a_plan_that_wants_a_card_begins_with_one(
