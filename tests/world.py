@@ -114,30 +114,11 @@ class World:
         self.settings = settings
         self.carrier = carrier
         self.units = UnitsOfWork(db.engine_for(settings.database_url), carrier.clock.now)
-        self.telephony = TwilioTelephony(
-            account_sid=settings.twilio_account_sid,
-            auth_token=settings.twilio_auth_token,
-            api_url=rest_url,
-        )
-        self.runtime = Runtime(
-            settings=settings,
-            units=self.units,
-            links=PublicLinks(settings.public_url),
-            connect_carrier=lambda: self.telephony,
-            till=Till(
-                name="sandbox",
-                seller_country=settings.seller_country,
-                public_url=settings.public_url,
-                connect=lambda: StripeCards(
-                    api_key=settings.sandbox_card_key,
-                    webhook_secret=settings.sandbox_card_secret,
-                    api_url=rest_url,
-                    name="sandbox",
-                ),
-            ),
-        )
+        self.rest_url = rest_url
+        self.runtime = self.runtime_on(self.units)
+        self.telephony = self.runtime.telephony
         self.app = create_app(self.runtime)
-        self.tools = Work(self.runtime, SandboxMailer())
+        self.tools = self.worker_on(self.units)
         self.poster = ClientPoster(self.app, settings.twilio_auth_token)
         carrier.poster = carrier.exchange.poster = carrier.courier._poster = self.poster
         self.cards = carrier.cards
@@ -147,6 +128,36 @@ class World:
             for code, document in load_catalogue().items():
                 kind = "carrier" if code == CARRIER_COST else "retail"
                 plans.publish_plan(uow, code, document, "test", kind=kind)
+
+    def runtime_on(self, units: UnitsOfWork) -> Runtime:
+        """A process of the product, with connections of its own to the carrier."""
+        settings = self.settings
+        telephony = TwilioTelephony(
+            account_sid=settings.twilio_account_sid,
+            auth_token=settings.twilio_auth_token,
+            api_url=self.rest_url,
+        )
+        return Runtime(
+            settings=settings,
+            units=units,
+            links=PublicLinks(settings.public_url),
+            connect_carrier=lambda: telephony,
+            till=Till(
+                name="sandbox",
+                seller_country=settings.seller_country,
+                public_url=settings.public_url,
+                connect=lambda: StripeCards(
+                    api_key=settings.sandbox_card_key,
+                    webhook_secret=settings.sandbox_card_secret,
+                    api_url=self.rest_url,
+                    name="sandbox",
+                ),
+            ),
+        )
+
+    def worker_on(self, units: UnitsOfWork) -> Work:
+        runtime = self.runtime if units is self.units else self.runtime_on(units)
+        return Work(runtime, SandboxMailer())
 
     def _take_news(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         """The card network's news, into the application."""
