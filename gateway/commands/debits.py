@@ -27,7 +27,6 @@ def mandate(
     account: str, reference: str, signed_on: dt.datetime, iban: str, holder: str, as_json: bool
 ) -> None:
     """Keep the mandate that the customer of ACCOUNT has signed; it replaces the one in force."""
-    from billing.mandates import masked_iban
     from gateway.services import mandates
 
     with open_runtime().units.begin() as uow:
@@ -40,7 +39,7 @@ def mandate(
             iban=iban,
             actor=ACTOR,
         )
-    shown = masked_iban(kept.iban)
+    shown = kept.masked_iban
     document = {"reference": kept.reference, "holder": kept.holder, "iban": shown}
     show(document, as_json, f"{kept.reference}: {kept.holder}, {shown}.")
 
@@ -55,7 +54,7 @@ def prepare(path: str, until: dt.datetime | None, as_json: bool) -> None:
     A statement is in one file only. What the bank says comes in by `transfers import`.
     """
     from billing.money import format_amount
-    from gateway.services import debits as service
+    from gateway.services import debit_runs as service
 
     runtime = open_runtime()
     run = service.prepare(

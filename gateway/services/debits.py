@@ -1,9 +1,8 @@
-"""Debits: due statements are collected by a file for the bank, and paid when its own file says so.
+"""Debits that a bank was asked for: paid when its own file says so, undone when it says that they
+went back.
 
-A run is a file for the bank. Each of its debits is intended in a transaction of its own before
-there is a file, and a statement with an open debit is not collected again; so a run that dies half
-way leaves a run with fewer debits, not two of one. Money moves only by what the bank tells: once
-when it came, and back when it was returned.
+Money moves only by what the bank tells, or a person where it is silent: once when it came, and back
+when it was returned. `gateway.services.debit_runs` asks the bank.
 """
 
 from __future__ import annotations
@@ -12,28 +11,14 @@ import datetime as dt
 import uuid
 from functools import partial
 
-from billing.calendar import local_date
 from billing.credits import payment_in
-from billing.invoices import asked_for
 from billing.ledger import reverse
-from billing.mandates import (
-    CURRENCY,
-    Mandate,
-    collection_day,
-    debits_in,
-    end_to_end_id,
-    ends_mandate,
-    masked_iban,
-    return_words,
-)
+from billing.mandates import debits_in, ends_mandate, return_words
 from billing.money import format_amount
 from billing.postings import Posting, reversal_key
-from billing.settling import Locale
 from billing.transfers import Returned, Transfer
-from gateway.config import Settings
-from gateway.services import accounts, arrears, audit, ledger, reversals, statements
-from gateway.services.accounts import Account
-from gateway.services.errors import Conflict, Invalid, NotFound, SellerIncomplete
+from gateway.services import audit, ledger, reversals
+from gateway.services.errors import Conflict, Invalid, NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
     Page,
@@ -47,132 +32,12 @@ from gateway.store import debits as store
 from gateway.store import ledger as ledger_store
 from gateway.store import looks, mandates, outbox
 from gateway.store import statements as statement_store
-from gateway.store.base import new_id
-from gateway.store.debits import Debit, Run
+from gateway.store.debits import Debit
 from gateway.store.mandates import StoredMandate
-from gateway.store.statements import StoredStatement
-from gateway.uow import UnitOfWork, UnitsOfWork
+from gateway.uow import UnitOfWork
 
 METHOD = "debit"
 RETURNED = "debit_returned"
-MEDIA_TYPE = "application/xml"
-RUNS_SHOWN = 20
-AHEAD = dt.timedelta(days=7)
-"""How far ahead a run looks when nobody says: a bank wants a file some days before."""
-
-
-# Intending.
-
-
-def prepare(
-    units: UnitsOfWork, settings: Settings, actor: str, until: dt.date | None = None
-) -> Run | None:
-    """A run of every statement that falls due until then and has a mandate; None where there is
-    none. A second run right after it finds nothing."""
-    _check_seller(settings)
-    with units.begin() as uow:
-        run_id = new_id()
-        store.add_run(uow.connection, run_id, by=actor, at=uow.now)
-        found = mandates.all_in_force(uow.connection)
-    for mandate in found:
-        units.retrying(partial(_intend, mandate=mandate, run_id=run_id, until=until))
-    with units.begin() as uow:
-        if not store.of_run(uow.connection, run_id):
-            store.remove_run(uow.connection, run_id)
-            return None
-        audit.note(uow, None, actor, "debits.prepared", str(run_id))
-    with units.read() as uow:
-        return next(run for run in runs(uow) if run.id == run_id)
-
-
-def _check_seller(settings: Settings) -> None:
-    # Not at the top: the libraries of the bank's file are for whoever writes one.
-    from gateway.papers.debits import settings_missing
-
-    missing = settings_missing(statements.seller_of(settings))
-    if missing:
-        raise SellerIncomplete("Debits", missing)
-
-
-def _intend(
-    uow: UnitOfWork, *, mandate: StoredMandate, run_id: uuid.UUID, until: dt.date | None
-) -> None:
-    """Under the account's lock: what is paid meanwhile is not collected."""
-    scope = mandate.scope
-    ledger_store.lock_books(uow.connection, scope)
-    account = accounts.get_account(uow, scope)
-    if mandates.in_force(uow.connection, scope) != mandate or account.currency != CURRENCY:
-        return
-    today = local_date(uow.now, account.time_zone)
-    taken = store.underway(uow.connection, scope, states=store.OPEN, since=dt.date.min)
-    for statement, part in arrears.open_statements(uow, scope):
-        due = statement.due_on
-        if due is not None and due <= (until or today + AHEAD) and statement.id not in taken:
-            store.add(uow.connection, _debit(uow, statement, part, mandate, account, run_id, today))
-
-
-def _debit(
-    uow: UnitOfWork,
-    statement: StoredStatement,
-    part_micros: int,
-    mandate: StoredMandate,
-    account: Account,
-    run_id: uuid.UUID,
-    today: dt.date,
-) -> Debit:
-    assert statement.due_on is not None, "only what is due is collected"
-    earlier = store.attempts(uow.connection, statement.tenant_id, statement.id)
-    place = Locale(account.time_zone, account.country)
-    return Debit(
-        tenant_id=statement.tenant_id,
-        id=new_id(),
-        account_id=statement.account_id,
-        run_id=run_id,
-        statement_id=statement.id,
-        label=statement.label,
-        mandate_id=mandate.id,
-        end_to_end_id=end_to_end_id(statement.label, earlier + 1),
-        currency=statement.currency,
-        amount_micros=asked_for(part_micros, statement.tax, statement.currency),
-        collect_on=collection_day(statement.due_on, today, place),
-        state="submitted",
-        why="",
-        credited_key=None,
-        created_at=uow.now,
-        changed_at=uow.now,
-    )
-
-
-def file(units: UnitsOfWork, settings: Settings, run_id: uuid.UUID) -> bytes:
-    """The bank's file of a run: made when it is first asked for, the same for ever after."""
-    _check_seller(settings)
-    # Not at the top: see `_check_seller`.
-    from gateway.papers.debits import Order, pain008
-
-    with units.begin() as uow:
-        known, content = store.run_file(uow.connection, run_id)
-        if not known:
-            raise NotFound("run", run_id)
-        if content is not None:
-            return content
-        orders = []
-        for debit in store.of_run(uow.connection, run_id):
-            if debit.state == "submitted":
-                by = _mandate(uow, debit)
-                orders.append(
-                    Order(
-                        Mandate(by.reference, by.signed_on, by.holder, by.iban),
-                        debit.end_to_end_id,
-                        debit.amount_micros,
-                        debit.collect_on,
-                        f"Invoice {debit.label}",
-                    )
-                )
-        if not orders:
-            raise Conflict("Every debit of this run was canceled: there is nothing to send.")
-        content = pain008(orders, statements.seller_of(settings))
-        store.keep_file(uow.connection, run_id, content)
-        return content
 
 
 # What the bank says.
@@ -259,7 +124,7 @@ def _take_back(uow: UnitOfWork, debit: Debit, code: str, words: str, actor: str)
             "amount": format_amount(debit.amount_micros),
             "currency": debit.currency,
             "words": words,
-            "iban": masked_iban(_mandate(uow, debit).iban),
+            "iban": _mandate(uow, debit).masked_iban,
         },
         now=uow.now,
     )
@@ -310,11 +175,6 @@ def decide(uow: UnitOfWork, debit_id: uuid.UUID, deed: str, reason: str, actor: 
     done = store.find(uow.connection, debit_id)
     assert done is not None
     return done
-
-
-def runs(uow: UnitOfWork) -> list[Run]:
-    """The newest, for staff."""
-    return store.runs(uow.connection, limit=RUNS_SHOWN)
 
 
 def list_debits(

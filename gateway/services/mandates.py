@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from billing.calendar import local_date
-from billing.mandates import compact_iban, mandate_problems, masked_iban
+from billing.mandates import compact_iban, mandate_problems
 from gateway.services import accounts, audit
 from gateway.services.errors import Conflict, FieldError, Invalid
 from gateway.store import ledger
@@ -61,7 +61,7 @@ def keep(
     store.add(uow.connection, kept)
     audit.note(
         uow, scope, actor, "mandate.kept", reference,
-        iban=masked_iban(iban), signed_on=signed_on.isoformat(),
+        iban=kept.masked_iban, signed_on=signed_on.isoformat(),
     )  # fmt: skip
     return kept
 
@@ -80,3 +80,8 @@ def end(uow: UnitOfWork, scope: Scope, reason: str, actor: str) -> None:
 def find(uow: UnitOfWork, scope: Scope) -> StoredMandate | None:
     """The one in force."""
     return store.in_force(uow.connection, scope)
+
+
+def list_mandates(uow: UnitOfWork, scope: Scope) -> list[StoredMandate]:
+    """Newest first, ended ones too."""
+    return store.of_account(uow.connection, scope)

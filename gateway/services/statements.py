@@ -15,7 +15,7 @@ from typing import Any
 
 from billing.calendar import Period, local_date
 from billing.invoices import asked_for, invoice_of, tax_category
-from billing.mandates import CURRENCY, collection_day, masked_iban
+from billing.mandates import CURRENCY, collection_day
 from billing.money import format_amount
 from billing.postings import Posting, wallet
 from billing.settling import Locale, due_on
@@ -342,7 +342,7 @@ def _debit(
         "amount": format_amount(invoice["due_micros"]),
         "mandate": mandate.reference,
         "signed_on": mandate.signed_on.isoformat(),
-        "iban": masked_iban(mandate.iban),
+        "iban": mandate.masked_iban,
         "collect_on": collection_day(statement.due_on, issued_on, place).isoformat(),
     }
 

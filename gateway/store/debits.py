@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Connection,
     Date,
@@ -84,13 +85,18 @@ class DebitRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`count` and `amount_micros` are those of its debits that were not canceled."""
+    """`count` and `amount_micros` are those of its debits that were not canceled; `is_written`: the
+    bank's file was made, and stays as it is."""
 
     id: uuid.UUID
     created_at: dt.datetime
     created_by: str
     count: int
     amount_micros: int
+    submitted: int
+    collected: int
+    returned: int
+    is_written: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +229,19 @@ def of_run(connection: Connection, run_id: uuid.UUID) -> list[Debit]:
     return [Debit(*row) for row in rows]
 
 
+def of_account(connection: Connection, scope: Scope, *, state: str) -> list[Debit]:
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(
+            DebitRow.tenant_id == scope.tenant_id,
+            DebitRow.account_id == scope.account_id,
+            DebitRow.state == state,
+        )
+        .order_by(DebitRow.id)
+    )
+    return [Debit(*row) for row in rows]
+
+
 def newest(
     connection: Connection, *, before: uuid.UUID | None, state: str | None, limit: int
 ) -> list[Debit]:
@@ -244,14 +263,19 @@ def runs(connection: Connection, *, limit: int) -> list[Run]:
             DebitRunRow.created_at,
             DebitRunRow.created_by,
             func.count(DebitRow.id),
-            func.coalesce(func.sum(DebitRow.amount_micros), 0),
+            func.coalesce(func.sum(DebitRow.amount_micros), 0).cast(BigInteger),
+            *(
+                func.count(DebitRow.id).filter(DebitRow.state == state)
+                for state in ("submitted", "collected", "returned")
+            ),
+            DebitRunRow.content.is_not(None),
         )
         .outerjoin(DebitRow, live)
         .group_by(DebitRunRow.id)
         .order_by(DebitRunRow.id.desc())
         .limit(limit)
     )
-    return [Run(row[0], row[1], row[2], row[3], int(row[4])) for row in rows]
+    return [Run(*tuple(row)) for row in rows]
 
 
 def run_file(connection: Connection, run_id: uuid.UUID) -> tuple[bool, bytes | None]:

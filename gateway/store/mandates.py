@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from billing.mandates import masked_iban
 from gateway.store.base import Base, Key, Scope, TenantId
 
 
@@ -74,6 +75,10 @@ class StoredMandate:
     def scope(self) -> Scope:
         return Scope(self.tenant_id, self.account_id)
 
+    @property
+    def masked_iban(self) -> str:
+        return masked_iban(self.iban)
+
 
 _COLUMNS = [getattr(MandateRow, name) for name in StoredMandate.__slots__]
 
@@ -98,6 +103,16 @@ def find(connection: Connection, scope: Scope, mandate_id: uuid.UUID) -> StoredM
         )
     ).first()
     return None if row is None else StoredMandate(*row)
+
+
+def of_account(connection: Connection, scope: Scope) -> list[StoredMandate]:
+    """Newest first, ended ones too."""
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(MandateRow.tenant_id == scope.tenant_id, MandateRow.account_id == scope.account_id)
+        .order_by(MandateRow.id.desc())
+    )
+    return [StoredMandate(*row) for row in rows]
 
 
 def all_in_force(connection: Connection) -> list[StoredMandate]:

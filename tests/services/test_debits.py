@@ -14,6 +14,7 @@ from gateway.services import (
     accounts,
     arrears,
     billing_notices,
+    debit_runs,
     debits,
     deeds,
     dunning,
@@ -165,10 +166,10 @@ def test_s5_18_a_statement_announces_its_debit(calendar: Calendar, dora: Account
 def test_s5_18_a_run_is_a_file_for_the_bank_and_a_second_one_finds_nothing(
     calendar: Calendar, dora: Account, known: Any
 ) -> None:
-    run = debits.prepare(calendar.units, known, OLGA)
+    run = debit_runs.prepare(calendar.units, known, OLGA)
     assert run is not None and (run.count, run.amount_micros) == (1, 35_700_000)
-    assert debits.prepare(calendar.units, known, OLGA) is None
-    content = debits.file(calendar.units, known, run.id)
+    assert debit_runs.prepare(calendar.units, known, OLGA) is None
+    content = debit_runs.file(calendar.units, known, run.id)
     root = ElementTree.fromstring(content)
     told = {e.tag.rpartition("}")[2]: e.text for e in root.iter() if e.text}
     assert told["InstdAmt"] == "35.70" and told["ReqdColltnDt"] == "2026-04-13"
@@ -176,7 +177,7 @@ def test_s5_18_a_run_is_a_file_for_the_bank_and_a_second_one_finds_nothing(
     label = statement_of(calendar, dora).label
     assert told["EndToEndId"] == f"{label}-1" and IBAN in content.decode()
     renamed = known.model_copy(update={"seller_name": "Another"})
-    assert debits.file(calendar.units, renamed, run.id) == content, "what was sent stays"
+    assert debit_runs.file(calendar.units, renamed, run.id) == content, "what was sent stays"
     assert balance(calendar, dora) == -30_000_000, "nothing is paid by asking"
 
 
@@ -184,14 +185,14 @@ def test_s5_18_what_falls_due_later_is_not_in_the_run(
     calendar: Calendar, dora: Account, known: Any
 ) -> None:
     calendar.at(2026, 4, 2, 9)
-    assert debits.prepare(calendar.units, known, OLGA) is None
-    assert debits.prepare(calendar.units, known, OLGA, until=dt.date(2026, 4, 13)) is not None
+    assert debit_runs.prepare(calendar.units, known, OLGA) is None
+    assert debit_runs.prepare(calendar.units, known, OLGA, until=dt.date(2026, 4, 13)) is not None
 
 
 def test_s5_18_it_is_credited_once_when_the_bank_says_so(
     calendar: Calendar, dora: Account, known: Any
 ) -> None:
-    debits.prepare(calendar.units, known, OLGA)
+    debit_runs.prepare(calendar.units, known, OLGA)
     name = only(calendar).end_to_end_id
     assert put(calendar, came(name)) == (1, 0, 0, 0)
     assert put(calendar, came(name)) == (0, 0, 1, 0), "the same file"
@@ -204,7 +205,7 @@ def test_s5_18_it_is_credited_once_when_the_bank_says_so(
 def test_s5_18_a_returned_debit_is_undone_and_the_ladder_begins(
     calendar: Calendar, dora: Account, known: Any
 ) -> None:
-    debits.prepare(calendar.units, known, OLGA)
+    debit_runs.prepare(calendar.units, known, OLGA)
     name = only(calendar).end_to_end_id
     put(calendar, came(name))
     calendar.at(2026, 4, 16, 9)
@@ -229,7 +230,7 @@ def test_s5_18_a_returned_debit_is_undone_and_the_ladder_begins(
         table = mailbox.MailRow.__table__
         subjects = {row.subject for row in uow.connection.execute(table.select())}
     assert {"dora: a debit came back", "dora: payment is overdue"} <= subjects
-    run = debits.prepare(calendar.units, known, OLGA)
+    run = debit_runs.prepare(calendar.units, known, OLGA)
     assert run is not None, "it may be tried again, under another name"
     with calendar.units.read() as uow:
         assert debits.list_debits(uow, state="submitted").items[0].end_to_end_id == name[:-1] + "2"
@@ -238,18 +239,18 @@ def test_s5_18_a_returned_debit_is_undone_and_the_ladder_begins(
 def test_a_return_of_a_mandate_that_is_none_ends_it(
     calendar: Calendar, dora: Account, known: Any
 ) -> None:
-    debits.prepare(calendar.units, known, OLGA)
+    debit_runs.prepare(calendar.units, known, OLGA)
     put(calendar, went_back(only(calendar).end_to_end_id, "MD01"))
     assert balance(calendar, dora) == -30_000_000, "it never came, so nothing is undone"
     with calendar.units.read() as uow:
         assert mandates.find(uow, dora.scope) is None
-    assert debits.prepare(calendar.units, known, OLGA) is None
+    assert debit_runs.prepare(calendar.units, known, OLGA) is None
 
 
 def test_s5_18_a_debit_on_its_way_is_no_arrears_until_the_bank_has_had_its_time(
     calendar: Calendar, dora: Account, known: Any
 ) -> None:
-    debits.prepare(calendar.units, known, OLGA)
+    debit_runs.prepare(calendar.units, known, OLGA)
     for day, overdue in ((14, False), (23, False), (24, True)):
         calendar.at(2026, 4, day, 9)
         with calendar.units.read() as uow:
@@ -263,20 +264,20 @@ def test_what_was_paid_in_the_meantime_is_not_collected(
     calendar: Calendar, dora: Account, known: Any
 ) -> None:
     pay(calendar, dora, "30.00")
-    assert debits.prepare(calendar.units, known, OLGA) is None
+    assert debit_runs.prepare(calendar.units, known, OLGA) is None
 
 
 def test_another_amount_than_the_debits_is_left_to_the_number(
     calendar: Calendar, dora: Account, known: Any
 ) -> None:
-    debits.prepare(calendar.units, known, OLGA)
+    debit_runs.prepare(calendar.units, known, OLGA)
     assert put(calendar, came(only(calendar).end_to_end_id, "11.90")) == (1, 0, 0, 0)
     assert balance(calendar, dora) == -20_000_000
     assert only(calendar).state == "submitted"
 
 
 def test_people_say_what_the_bank_does_not(calendar: Calendar, dora: Account, known: Any) -> None:
-    debits.prepare(calendar.units, known, OLGA)
+    debit_runs.prepare(calendar.units, known, OLGA)
     debit = only(calendar)
 
     def say(deed: str, reason: str = "by phone") -> str:
@@ -291,22 +292,22 @@ def test_people_say_what_the_bank_does_not(calendar: Calendar, dora: Account, kn
         say("cancel")
     assert say("returned") == "returned"
     assert balance(calendar, dora) == -30_000_000
-    run = debits.prepare(calendar.units, known, OLGA)
+    run = debit_runs.prepare(calendar.units, known, OLGA)
     assert run is not None
     with calendar.units.read() as uow:
         debit = debits.list_debits(uow, state="submitted").items[0]
     assert say("cancel") == "canceled"
     with pytest.raises(Conflict, match="nothing to send"):
-        debits.file(calendar.units, known, run.id)
+        debit_runs.file(calendar.units, known, run.id)
     with pytest.raises(NotFound):
-        debits.file(calendar.units, known, new_id())
+        debit_runs.file(calendar.units, known, new_id())
 
 
 def test_a_run_names_the_settings_that_it_lacks(
     calendar: Calendar, dora: Account, settings: Any
 ) -> None:
     with pytest.raises(SellerIncomplete, match="SELLER_IBAN, SELLER_CREDITOR_ID"):
-        debits.prepare(calendar.units, settings, OLGA)
+        debit_runs.prepare(calendar.units, settings, OLGA)
 
 
 def test_a_mandate_is_one_and_its_reference_is_given_once(
@@ -342,5 +343,5 @@ def test_s5_18_each_month_is_collected_by_itself_and_announced_so(
         newest = statements.list_statements(uow, dora.scope).items[0]
     assert newest.document["debit"]["amount"] == "11.90"
     assert newest.document["payable_micros"] == 47_600_000
-    run = debits.prepare(calendar.units, known, OLGA, until=dt.date(2026, 5, 31))
+    run = debit_runs.prepare(calendar.units, known, OLGA, until=dt.date(2026, 5, 31))
     assert run is not None and (run.count, run.amount_micros) == (2, 47_600_000)
