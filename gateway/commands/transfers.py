@@ -30,8 +30,13 @@ def import_(path: str, as_json: bool) -> None:
         raise Invalid.at("/file", "is not UTF-8 text") from None
     found = service.import_file(open_runtime().units, text, ACTOR)
     show(
-        {"credited": found.credited, "unmatched": found.unmatched, "known": found.known},
+        {
+            "credited": found.credited,
+            "unmatched": found.unmatched,
+            "known": found.known,
+            "returned": found.returned,
+        },
         as_json,
         f"{found.credited} credited, {found.unmatched} left for people, {found.known} known"
-        " already.",
+        f" already, {found.returned} debits returned.",
     )

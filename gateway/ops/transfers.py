@@ -34,7 +34,9 @@ def list_transfers() -> str:
 
 @blueprint.post("/transfers")
 def import_transfers() -> Response:
-    """The form's file; one longer than a form may be goes through the command line."""
+    """The form's file; one longer than a form may be goes through the command line. `back=debits`
+    leads back to the debits' page."""
+    page = "ops.list_debits" if request.form.get("back") == "debits" else "ops.list_transfers"
     upload = request.files.get("file")
     content = upload.read() if upload else b""
     try:
@@ -49,14 +51,18 @@ def import_transfers() -> Response:
         flash(_("Nothing was imported: %(words)s.") % {"words": words.strip()}, "error")
     else:
         flash(
-            _("%(credited)s credited, %(unmatched)s left for you, %(known)s known already.")
+            _(
+                "%(credited)s credited, %(unmatched)s left for you, %(known)s known already,"
+                " %(returned)s debits returned."
+            )
             % {
+                "returned": found.returned,
                 "credited": found.credited,
                 "unmatched": found.unmatched,
                 "known": found.known,
             }
         )
-    return redirect(url_for("ops.list_transfers"))
+    return redirect(url_for(page))
 
 
 @blueprint.post("/transfers/<uuid:transfer_id>")

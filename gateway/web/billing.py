@@ -6,7 +6,7 @@ from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from gateway import runtime
-from gateway.services import clients, plans, statement
+from gateway.services import clients, debit_runs, mandates, plans, statement
 from gateway.web.blueprint import blueprint, scope
 
 PAGE = 50
@@ -33,12 +33,16 @@ def billing() -> str:
         has_clients = clients.has_clients(uow, scope())
         legs = [line.leg_sid for line in page.items if line.leg_sid] if has_clients else []
         of_clients = clients.names_of_legs(uow, scope(), legs) if legs else {}
+        mandate = mandates.find(uow, scope())
+        coming = debit_runs.coming(uow, scope())
     return render_template(
         "web/billing.html",
         section="billing",
         page=page,
         has_clients=has_clients,
         of_clients=of_clients,
+        mandate=mandate,
+        coming=coming,
         kind=kind,
         kinds=KINDS,
         next_url=url_for("web.billing", after=page.next, **kept) if page.next else None,

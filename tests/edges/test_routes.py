@@ -16,6 +16,7 @@ from gateway.services import (
     accounts,
     bundles,
     card_payments,
+    mandates,
     message_events,
     message_log,
     message_settlement,
@@ -32,8 +33,11 @@ from gateway.services import (
 )
 from gateway.services.accounts import NewAccount
 from gateway.services.message_events import IncomingText
-from gateway.store import mail, outbox
-from gateway.uow import UnitsOfWork
+from gateway.store import debits, mail, outbox
+from gateway.store.base import new_id
+from gateway.store.debits import Debit
+from gateway.store.mandates import StoredMandate
+from gateway.uow import UnitOfWork, UnitsOfWork
 from tests.edges.rules import BODIES, FORMS, RULES
 from tests.web.conftest import OLGA, World
 
@@ -46,6 +50,12 @@ WITH_PACKAGES: dict[str, Any] = load_catalogue()["payg"] | {
     "topup": {"bundles": [{"minutes": 100, "price": "0.50"}]},
     "access_fee": {"month": "1.00"},
     "support_contact": "(800) 577-1872",
+}
+MANDATE: dict[str, Any] = {
+    "reference": "M-1",
+    "signed_on": dt.date(2026, 3, 2),
+    "holder": "",
+    "iban": "DE02120300000000202051",
 }
 PEER, TEXT_SID = "+17025550111", "SM" + "5" * 32
 
@@ -152,6 +162,7 @@ class Walk:
             assert transfers.take(uow, transfer, OLGA) == "unmatched"
             transfer_id = transfers.list_transfers(uow).items[0].id
             statement_id = statements.list_statements(uow, scope).items[0].id
+            debit = _debit(uow, mandates.keep(uow, scope, actor=OLGA, **MANDATE), statement_id)
         till = world.runtime.cards()
         visit = payment_methods.open_page(world.units, till, scope, "owner")
         card, other = (
@@ -195,6 +206,8 @@ class Walk:
             "client_id": client.id,
             "key": newest.key,
             "transfer_id": transfer_id,
+            "run_id": debit.run_id,
+            "debit_id": debit.id,
             "mail_id": mail_id,
             "plan_id": "payg",
             "code": "payg",
@@ -213,6 +226,18 @@ class Walk:
             "filename": "favicon.svg",
             "name": "swagger-ui.css",
         }
+
+
+def _debit(uow: UnitOfWork, mandate: StoredMandate, statement_id: uuid.UUID) -> Debit:
+    """As if the bank had been asked for it; the walk's plan is of no currency that it takes."""
+    debits.add_run(uow.connection, run_id := new_id(), by=OLGA, at=uow.now)
+    asked = Debit(
+        mandate.tenant_id, new_id(), mandate.account_id, run_id, statement_id, "9F3A01BC-000001",
+        mandate.id, "9F3A01BC-000001-1", "EUR", 1_000_000, uow.now.date(), "submitted", "", None,
+        uow.now, uow.now,
+    )  # fmt: skip
+    assert debits.add(uow.connection, asked)
+    return asked
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ PAGES = (
     "/ops/plans/payg",
     "/ops/deeds",
     "/ops/mails",
+    "/ops/debits",
+    "/ops/accounts/{acme}/mandates",
 )
 
 

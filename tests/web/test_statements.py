@@ -151,7 +151,7 @@ def test_staff_import_a_file_and_assign_what_is_left(world: World, olga: Browser
     sent = _send(olga, "/ops/transfers", {"file": file}, content_type="multipart/form-data")
     assert sent.status_code == 302
     page = olga.page("/ops/transfers")
-    assert "0 credited, 1 left for you, 0 known already" in page
+    assert "0 credited, 1 left for you, 0 known already, 0 debits returned" in page
     assert "$25.00" in page and "The payer wrote no number" in page
     with world.units.read() as uow:
         (row,) = transfers.list_transfers(uow).items

@@ -1,0 +1,155 @@
+"""Debits at the console: what is due becomes a file, what the bank says is taken in (S5-18)."""
+
+import io
+import re
+from dataclasses import replace
+from html import unescape
+from typing import Any
+
+import pytest
+
+from gateway.runtime import EXTENSION
+from gateway.services import debits, mandates
+from gateway.services.accounts import Account
+from gateway.store.debits import Debit
+from gateway.uow import UnitsOfWork
+from tests.services.days import Calendar
+from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 13 April
+    IBAN,
+    balance,
+    calendar,
+    came,
+    dora,
+    known,
+    statement_of,
+    went_back,
+)
+from tests.web.conftest import Browser, World
+
+
+@pytest.fixture
+def units(world: World) -> UnitsOfWork:
+    return world.units
+
+
+@pytest.fixture
+def on_sale(world: World) -> None:
+    """The cast of the pages has published the catalogue."""
+
+
+@pytest.fixture
+def open_bank(world: World, calendar: Calendar, known: Any) -> None:  # noqa: F811
+    """The seller's settings are there, and the pages tell Dora's time."""
+    world.app.extensions[EXTENSION] = replace(world.runtime, settings=known, units=calendar.units)
+
+
+def send(olga: Browser, path: str, fields: dict[str, Any]) -> Any:
+    token = re.search(r'name="csrf_token" value="([^"]+)"', olga.page("/ops/accounts"))
+    assert token is not None
+    return olga.client.post(path, data=fields | {"csrf_token": token.group(1)})
+
+
+def put(olga: Browser, content: str, name: str = "bank.xml") -> str:
+    file = (io.BytesIO(content.encode()), name)
+    sent = send(olga, "/ops/transfers", {"file": file, "back": "debits"})
+    assert sent.location == "/ops/debits"
+    return unescape(olga.page("/ops/debits"))
+
+
+def only(calendar: Calendar) -> Debit:  # noqa: F811
+    with calendar.units.read() as uow:
+        (debit,) = debits.list_debits(uow).items
+    return debit
+
+
+def test_s5_18_without_its_settings_the_page_says_which_are_missing(olga: Browser) -> None:
+    page = olga.page("/ops/debits")
+    assert "SELLER_IBAN, SELLER_CREDITOR_ID" in page and "<button disabled>" in page
+    send(olga, "/ops/debits/runs", {})
+    assert "Debits need settings of the operator" in unescape(olga.page("/ops/debits"))
+
+
+@pytest.mark.usefixtures("open_bank")
+def test_s5_18_a_file_is_made_downloaded_and_its_state_followed(
+    olga: Browser,
+    calendar: Calendar,  # noqa: F811
+    dora: Account,  # noqa: F811
+) -> None:
+    label = statement_of(calendar, dora).label
+    page = olga.page("/ops/debits")
+    assert ">dora<" in page and label in page and "2026-04-13" in page and "€35.70" in page
+    assert send(olga, "/ops/debits/runs", {"until": ""}).status_code == 302
+    page = olga.page("/ops/debits")
+    assert "1 debits, 35.70 EUR together" in page and "Not downloaded" in page
+    assert "Nothing is due" in page, "what is asked for is not due again"
+    path = re.search(r'href="(/ops/debits/runs/[^"]+\.xml)"', page)
+    assert path is not None
+    file = olga.get(path.group(1))
+    assert file.mimetype == "application/xml" and IBAN in file.text and f"{label}-1" in file.text
+    assert "attachment" in file.headers["Content-Disposition"]
+    assert "1 open, 0 collected, 0 returned" in olga.page("/ops/debits")
+    assert "1 credited, 0 left for you" in put(olga, came(f"{label}-1"))
+    assert "0 open, 1 collected, 0 returned" in olga.page("/ops/debits")
+    assert balance(calendar, dora) == 0
+    page = put(olga, went_back(f"{label}-1"))
+    assert "1 debits returned" in page and "too little money in the account" in page
+    assert balance(calendar, dora) == -30_000_000
+    assert IBAN not in page, "the whole number is for the bank alone"
+
+
+@pytest.mark.usefixtures("open_bank")
+def test_s5_18_a_person_says_what_the_bank_does_not_and_why(
+    olga: Browser,
+    calendar: Calendar,  # noqa: F811
+    dora: Account,  # noqa: F811
+) -> None:
+    send(olga, "/ops/debits/runs", {"until": "2026-04-01"})
+    assert "Nothing falls due until then" in olga.page("/ops/debits")
+    send(olga, "/ops/debits/runs", {"until": "someday"})
+    assert "write a day, such as" in olga.page("/ops/debits")
+    send(olga, "/ops/debits/runs", {"until": "2026-04-30"})
+    path = f"/ops/debits/{only(calendar).id}"
+    send(olga, path, {"deed": "collected", "reason": " "})
+    assert "Say why" in olga.page("/ops/debits") and only(calendar).state == "submitted"
+    send(olga, path, {"deed": "cancel", "reason": "the file was lost"})
+    assert only(calendar).state == "canceled"
+    assert "the file was lost" in olga.page("/ops/debits?state=canceled")
+    assert "the file was lost" not in olga.page("/ops/debits?state=returned")
+    send(olga, path, {"deed": "collected", "reason": "x"})
+    assert "This debit is canceled" in olga.page("/ops/debits")
+
+
+@pytest.mark.usefixtures("open_bank")
+def test_s5_18_mandates_are_kept_replaced_and_ended_on_the_accounts_page(
+    olga: Browser,
+    calendar: Calendar,  # noqa: F811
+    dora: Account,  # noqa: F811
+) -> None:
+    path = f"/ops/accounts/{dora.id}/mandates"
+    assert path in olga.page(f"/ops/accounts/{dora.id}")
+    page = olga.page(path)
+    assert "M-17" in page and "DE02 •••• 2051" in page and IBAN not in page
+    assert "€35.70" in page, "what comes next"
+    fields = {"reference": "M-18", "signed_on": "2026-04-02", "iban": IBAN[:-1] + "9"}
+    refused = send(olga, path, fields)
+    assert refused.status_code == 422 and "check digits" in refused.text
+    assert 'value="M-18"' in refused.text, "what was typed is kept"
+    assert "write a day" in send(olga, path, fields | {"signed_on": ""}).text
+    assert send(olga, path, fields | {"iban": IBAN}).status_code == 302
+    page = olga.page(path)
+    assert "M-18 is in force" in page and "replaced by M-18" in page
+    send(olga, f"{path}/end", {"reason": ""})
+    assert "Say why" in olga.page(path)
+    send(olga, f"{path}/end", {"reason": "they asked for it"})
+    assert "they asked for it" in olga.page(path)
+    with calendar.units.read() as uow:
+        assert mandates.find(uow, dora.scope) is None
+    send(olga, f"{path}/end", {"reason": "again"})
+    assert "no mandate in force" in olga.page(path)
+    assert "Nothing is due" in olga.page("/ops/debits")
+
+
+def test_an_account_in_dollars_is_told_that_nothing_is_collected(
+    world: World, olga: Browser
+) -> None:
+    assert "euros only" in olga.page(f"/ops/accounts/{world.acme.id}/mandates")
