@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from hashlib import sha256
+from typing import TypeVar
 from uuid import UUID
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from billing.mandates import debits_in
 from billing.money import InvalidAmount, parse_amount
 from billing.plan_reader import FieldError
 from billing.statement_numbers import StatementNumber, numbers_in
@@ -79,40 +81,63 @@ def parse_camt053(text: str) -> tuple[Transfer, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A debit of ours that its bank took back: named by what we called it, with the bank's reason
-    as a code of ISO 20022."""
+    """A debit that its bank took back: `references` hold what we called it, `reason` is a code of
+    ISO 20022 where the bank gave one. `amount_micros` is what left, maybe with the bank's fee."""
 
     bank_id: str
     booked_on: date
+    amount_micros: int
+    currency: str
     references: str
     reason: str
+
+
+T = TypeVar("T", Transfer, Returned)
 
 
 def parse_returns(text: str) -> tuple[Returned, ...]:
     """The returned debits ("R-transactions") of a camt.053 that `parse_camt053` has read: booked
     money that left, with a reason for it or the mark of a reversal."""
+    errors: list[FieldError] = []
     found: list[Returned] = []
     for statement in _named(ElementTree.fromstring(text), "Stmt"):
-        for entry in _children(statement, "Ntry"):
-            if _text(entry, "CdtDbtInd") != "DBIT" or not _is_booked(entry):
-                continue
-            parts = list(_named(entry, "TxDtls"))
-            found += [_returned(part, entry) for part in parts if _is_return(part, entry)]
-    return tuple(found)
+        for position, entry in enumerate(_children(statement, "Ntry")):
+            if _text(entry, "CdtDbtInd") == "DBIT" and _is_booked(entry):
+                found += _returns(entry, f"/Stmt/Ntry/{position}", errors)
+    if errors:
+        raise TransfersInvalid(tuple(errors))
+    return _unlike(found)
 
 
 def _is_return(part: Element, entry: Element) -> bool:
     return _child(part, "RtrInf") is not None or _text(entry, "RvslInd") in ("true", "1")
 
 
-def _returned(part: Element, entry: Element) -> Returned:
-    booked = _text(entry, "BookgDt", "Dt") or _text(entry, "BookgDt", "DtTm")[:10]
-    return Returned(
-        bank_id=_text(part, "Refs", "AcctSvcrRef") or _text(entry, "AcctSvcrRef"),
-        booked_on=date.fromisoformat(booked),
-        references=f"{_text(part, 'Refs', 'EndToEndId')} | {_reference(part)}",
-        reason=_text(part, "RtrInf", "Rsn", "Cd") or _text(part, "RtrInf", "Rsn", "Prtry"),
-    )
+def _returns(entry: Element, path: str, errors: list[FieldError]) -> Iterator[Returned]:
+    parts = list(_named(entry, "TxDtls"))
+    for position, part in enumerate(parts, start=1):
+        if not _is_return(part, entry):
+            continue
+        amount = _amount(part, entry, bundled=len(parts) > 1)
+        booked = _text(entry, "BookgDt", "Dt") or _text(entry, "BookgDt", "DtTm")[:10]
+        try:
+            micros = parse_amount("" if amount is None else (amount.text or "").strip())
+            booked_on = date.fromisoformat(booked)
+        except ValueError as error:
+            errors.append(FieldError(path, str(error)))
+            continue
+        references = _reference(part)
+        given = _text(entry, "AcctSvcrRef") or _text(part, "Refs", "AcctSvcrRef")
+        if given and len(parts) > 1:
+            given = f"{given}/{position}"
+        yield Returned(
+            bank_id=given or _digest(booked, str(micros), references),
+            booked_on=booked_on,
+            amount_micros=micros,
+            currency="" if amount is None else amount.get("Ccy", ""),
+            references=references,
+            reason=_text(part, "RtrInf", "Rsn", "Cd") or _text(part, "RtrInf", "Rsn", "Prtry"),
+        )
 
 
 def _is_booked(entry: Element) -> bool:
@@ -203,15 +228,30 @@ def _text(parent: Element, *path: str) -> str:
 
 
 CSV_COLUMNS = ("date", "amount", "currency", "reference")
-"""Required; `payer` and `bank_id` may follow. Further columns are not read."""
+"""Required; `payer`, `bank_id` and `reason` may follow. Further columns are not read."""
 
 
 def parse_csv(text: str) -> tuple[Transfer, ...]:
     """Credits of a CSV with a header, comma or semicolon; amounts with a point, dates ISO.
 
-    Rows with a negative amount are debits and are left. Complaints name the row, counted
+    Rows with a negative amount are left: see `parse_csv_returns`. Complaints name the row, counted
     from 1 below the header.
     """
+    rows = _rows(text)
+    return _unlike(_transfer_of(cells) for cells in rows if parse_amount(cells["amount"]) > 0)
+
+
+def parse_csv_returns(text: str) -> tuple[Returned, ...]:
+    """Rows of the same CSV whose money left, and that name a debit of ours or give a `reason` (a
+    code of ISO 20022); other money that left is none of our business."""
+    return _unlike(
+        _returned_of(cells)
+        for cells in _rows(text)
+        if parse_amount(cells["amount"]) < 0 and (cells["reason"] or debits_in(cells["reference"]))
+    )
+
+
+def _rows(text: str) -> list[dict[str, str]]:
     lines = text.removeprefix("\ufeff").splitlines()
     delimiter = ";" if lines and ";" in lines[0] else ","
     reader = csv.DictReader(lines, delimiter=delimiter)
@@ -219,17 +259,17 @@ def parse_csv(text: str) -> tuple[Transfer, ...]:
     if missing:
         raise _invalid("/0", f"the header lacks {', '.join(missing)}")
     errors: list[FieldError] = []
-    transfers: list[Transfer] = []
+    rows: list[dict[str, str]] = []
+    columns = (*CSV_COLUMNS, "payer", "bank_id", "reason")
     for position, row in enumerate(reader, start=1):
-        cells = {name: (row.get(name) or "").strip() for name in (*CSV_COLUMNS, "payer", "bank_id")}
+        cells = {name: (row.get(name) or "").strip() for name in columns}
         problem = _row_problem(cells)
         if problem is not None:
             errors.append(FieldError(f"/{position}/{problem.path}", problem.message))
-        elif parse_amount(cells["amount"]) > 0:
-            transfers.append(_transfer_of(cells))
+        rows.append(cells)
     if errors:
         raise TransfersInvalid(tuple(errors))
-    return _unlike(transfers)
+    return rows
 
 
 def _row_problem(cells: Mapping[str, str]) -> FieldError | None:
@@ -257,6 +297,17 @@ def _transfer_of(cells: Mapping[str, str]) -> Transfer:
     )
 
 
+def _returned_of(cells: Mapping[str, str]) -> Returned:
+    return Returned(
+        bank_id=cells["bank_id"] or _digest(*(cells[name] for name in (*CSV_COLUMNS, "payer"))),
+        booked_on=date.fromisoformat(cells["date"]),
+        amount_micros=-parse_amount(cells["amount"]),
+        currency=cells["currency"],
+        references=cells["reference"],
+        reason=cells["reason"].upper(),
+    )
+
+
 _DIGEST = "sha256:"
 """Marks an id of our own making, where the bank gave none."""
 
@@ -265,12 +316,12 @@ def _digest(*parts: str) -> str:
     return _DIGEST + sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _unlike(transfers: Iterable[Transfer]) -> tuple[Transfer, ...]:
+def _unlike(transfers: Iterable[T]) -> tuple[T, ...]:
     """Each payment of a file once. What the bank tells twice under one id is one payment; equal
     lines without an id are as many payments as there are lines, and are numbered.
     """
     seen: dict[str, int] = {}
-    found: list[Transfer] = []
+    found: list[T] = []
     for transfer in transfers:
         n = seen[transfer.bank_id] = seen.get(transfer.bank_id, 0) + 1
         if n == 1:

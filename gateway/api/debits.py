@@ -108,7 +108,8 @@ class BankFileIn(Model):
     content: str = Field(
         min_length=1,
         max_length=BODY_BYTES_MAX,
-        description="camt.053 (XML), or CSV with date, amount, currency and reference.",
+        description="camt.053 (XML), or CSV with date, amount, currency and reference;"
+        " a negative amount that names a debit, or has a `reason`, went back.",
     )
 
 

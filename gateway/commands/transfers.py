@@ -18,8 +18,8 @@ def transfers() -> None:
 def import_(path: str, as_json: bool) -> None:
     """Credit what names an open statement; the rest waits in the console.
 
-    FILE is camt.053 (XML) or CSV with date, amount, currency and reference. Importing it twice
-    credits once.
+    FILE is camt.053 (XML) or CSV with date, amount, currency and reference. A negative amount that
+    names a debit of ours, or gives a reason (AM04), went back. Importing it twice counts once.
     """
     from gateway.services import transfers as service
     from gateway.services.errors import Invalid

@@ -87,15 +87,21 @@ def _credit(uow: UnitOfWork, debit: Debit, why: str, actor: str) -> None:
     )  # fmt: skip
 
 
-def take_back(uow: UnitOfWork, *, returned: Returned, actor: str) -> bool:
-    """A return in the bank's file. False where it is of no debit of ours, or known already."""
-    for seen in store.with_ids(uow.connection, debits_in(returned.references)):
+def named_by_return(uow: UnitOfWork, returned: Returned) -> Debit | None:
+    """The debit that went back, locked: one that is open, else one that is not any more."""
+    ids = debits_in(returned.references)
+    found = []
+    for seen in store.with_ids(uow.connection, ids) if ids else ():
         ledger_store.lock_books(uow.connection, seen.scope)
         debit = store.lock(uow.connection, seen.scope, seen.id)
-        if debit is not None and debit.state in store.OPEN:
-            _take_back(uow, debit, returned.reason, return_words(returned.reason), actor)
-            return True
-    return False
+        assert debit is not None, "a debit stays"
+        found.append(debit)
+    return min(found, key=lambda debit: debit.state not in store.OPEN, default=None)
+
+
+def take_back(uow: UnitOfWork, debit: Debit, returned: Returned, actor: str) -> None:
+    """`debit` is locked and open."""
+    _take_back(uow, debit, returned.reason, return_words(returned.reason), actor)
 
 
 def _take_back(uow: UnitOfWork, debit: Debit, code: str, words: str, actor: str) -> None:

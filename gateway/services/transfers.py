@@ -22,10 +22,11 @@ from billing.transfers import (
     match_transfers,
     parse_camt053,
     parse_csv,
+    parse_csv_returns,
     parse_returns,
     transfer_key,
 )
-from gateway.services import accounts, arrears, audit, credit_receipts, debits, ledger
+from gateway.services import accounts, arrears, audit, credit_receipts, debits, ledger, returns
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -56,12 +57,12 @@ WHY = {
 @dataclass(frozen=True, slots=True)
 class Imported:
     """What became of the transfers of a file; `known` were imported before, `returned` are debits
-    that a bank took back."""
+    that a bank took back, and those that it took back from nobody we know are unmatched too."""
 
     credited: int
     unmatched: int
     known: int
-    returned: int = 0
+    returned: int
 
 
 def format_of(text: str) -> Format:
@@ -72,16 +73,18 @@ def format_of(text: str) -> Format:
 def import_file(units: UnitsOfWork, text: str, actor: str) -> Imported:
     """Take every transfer of a file, or none where it cannot be read."""
     try:
-        found = parse_camt053(text) if format_of(text) == "camt053" else parse_csv(text)
+        if format_of(text) == "camt053":
+            found, went_back = parse_camt053(text), parse_returns(text)
+        else:
+            found, went_back = parse_csv(text), parse_csv_returns(text)
     except TransfersInvalid as invalid:
         raise Invalid(FieldError(e.path, e.message) for e in invalid.errors) from None
-    counts = {"credited": 0, "unmatched": 0, "known": 0}
+    counts = {"credited": 0, "unmatched": 0, "known": 0, "returned": 0}
     for transfer in found:
         counts[units.retrying(partial(take, transfer=transfer, actor=actor))] += 1
-    returned = 0
-    for back in parse_returns(text) if format_of(text) == "camt053" else ():
-        returned += units.retrying(partial(debits.take_back, returned=back, actor=actor))
-    return Imported(**counts, returned=returned)
+    for back in went_back:
+        counts[units.retrying(partial(returns.take, returned=back, actor=actor))] += 1
+    return Imported(**counts)
 
 
 def take(uow: UnitOfWork, transfer: Transfer, actor: str) -> str:
@@ -179,6 +182,8 @@ def assign(
 ) -> StoredTransfer:
     """A person says whose money it is: the account is credited, less the tax that is in it."""
     row = _unmatched(uow, transfer_id, reason)
+    if row.amount_micros < 0:
+        raise Conflict("This money went back: say so of its debit, on the page of debits.")
     scope = accounts.find_scope(uow, account_id)
     if scope is None:
         raise Invalid.at("/account", "There is no such account: copy its id from its page.")

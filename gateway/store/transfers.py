@@ -24,7 +24,7 @@ from gateway.store.base import Base, Currency, Micros
 
 class BankTransferRow(Base):
     """Of the operator's own bank account, so of no tenant. `bank_id` makes a file that is
-    imported twice count once."""
+    imported twice count once. A negative amount is a debit that went back."""
 
     __tablename__ = "bank_transfer"
 
@@ -35,7 +35,7 @@ class BankTransferRow(Base):
     currency: Mapped[Currency]
     reference: Mapped[str]
     payer: Mapped[str]
-    state: Mapped[str] = mapped_column(String(12))  # credited, unmatched, dismissed
+    state: Mapped[str] = mapped_column(String(12))  # credited, unmatched, dismissed, returned
     why: Mapped[str]  # why it was left; what people said when they decided
     credits: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)  # account, statement, amount
     imported_at: Mapped[dt.datetime]
@@ -44,8 +44,8 @@ class BankTransferRow(Base):
     decided_by: Mapped[str | None]
 
     __table_args__ = (
-        CheckConstraint("state in ('credited','unmatched','dismissed')", name="state"),
-        CheckConstraint("amount_micros > 0", name="positive"),
+        CheckConstraint("state in ('credited','unmatched','dismissed','returned')", name="state"),
+        CheckConstraint("amount_micros <> 0", name="moves"),
         Index("ix_bank_transfer_unmatched", "id", postgresql_where="state = 'unmatched'"),
     )
 

@@ -10,12 +10,15 @@ from billing.statement_numbers import StatementNumber
 from billing.transfers import (
     Matches,
     OpenInvoice,
+    Returned,
     Transfer,
     TransfersInvalid,
     WhyLeft,
     match_transfers,
     parse_camt053,
     parse_csv,
+    parse_csv_returns,
+    parse_returns,
     transfer_key,
 )
 
@@ -265,3 +268,35 @@ def test_every_micro_that_arrives_is_paid_or_left(payments: list[tuple[int, list
     for serial in range(1, 6):
         applied = [p.applied_micros for p in matches.payments if p.invoice.number.serial == serial]
         assert sum(applied) <= 100 * EURO
+
+
+def test_s5_18_a_bundle_of_returns_is_taken_apart_each_with_its_reason() -> None:
+    gone = "<RtrInf><Rsn><Cd>{}</Cd></Rsn></RtrInf>"
+    parts = [
+        part(f"9F3A01BC-00000{n}-1", f"{n}0.00").replace(
+            "</TxDtls>", gone.format(code) + "</TxDtls>"
+        )
+        for n, code in ((1, "AM04"), (2, "AC04"))
+    ]
+    paid = part("rent", "5.00")
+    text = camt(entry("35.00", sign="DBIT", details="".join([*parts, paid])))
+    assert parse_returns(text) == (
+        Returned("BANK-1/1", DAY, 10 * EURO, "EUR", "9F3A01BC-000001-1", "AM04"),
+        Returned("BANK-1/2", DAY, 20 * EURO, "EUR", "9F3A01BC-000002-1", "AC04"),
+    )
+    assert parse_camt053(text) == ()
+
+
+def test_s5_18_rows_of_a_csv_that_left_are_returns_where_they_name_a_debit_or_a_reason() -> None:
+    text = (
+        "date;amount;currency;reference;reason;bank_id\n"
+        "2026-11-20;-35.70;EUR;return 9f3a01bc-000001-1;;B1\n"
+        "2026-11-20;-11.90;EUR;return;md06;B2\n"
+        "2026-11-20;-900.00;EUR;rent;;B3\n"
+        "2026-11-20;35.70;EUR;9F3A01BC-000001-1;;B4\n"
+    )
+    assert parse_csv_returns(text) == (
+        Returned("B1", DAY, 35_700_000, "EUR", "return 9f3a01bc-000001-1", ""),
+        Returned("B2", DAY, 11_900_000, "EUR", "return", "MD06"),
+    )
+    assert [t.bank_id for t in parse_csv(text)] == ["B4"]
