@@ -45,7 +45,8 @@ def a_plan(name: str, **more: Any) -> dict[str, Any]:
 def test_s5_20_every_line_of_every_kind_is_recomputed_from_its_explanation(stage: World) -> None:
     rng = random.Random(7)
     with stage.units.begin() as uow:
-        small = a_plan("Small", access_fee={"month": "5.00"}, pool={"minutes": 3})
+        credit = {"included": {"credit": "1.00"}}
+        small = a_plan("Small", access_fee={"month": "5.00"}, pool={"minutes": 3}, **credit)
         large = a_plan("Large", access_fee={"month": "19.99"}, pool={"minutes": 10})
         plans.publish_plan(uow, "small", small, "Olga")
         plans.publish_plan(uow, "large", large, "Olga")
