@@ -88,19 +88,24 @@ def explain_package(
 
 
 def explain_issue(
-    seconds: int, *, description: str, minutes: int, plan: Plan, plan_version: int
+    seconds: int,
+    *,
+    description: str,
+    minutes: int,
+    plan: Plan,
+    plan_version: int,
+    formula: str | None = None,
 ) -> Explanation:
     """Minutes that a period begins with. Less than all of them were given where an upgrade was
-    prorated, or where the cycle had been given some before."""
+    prorated, where the cycle had been given some before, or up to a new day of the cycle;
+    `formula` is the sum that was posted with the line."""
     whole = minutes * SECONDS_PER_MINUTE
     words = [f"{description}: {minutes:,} minutes"]
-    formula = f"{minutes} × {SECONDS_PER_MINUTE}"
     if seconds != whole:
         words = [f"{description}: {seconds_words(seconds)} of {minutes:,} minutes"]
         words.append("less what the cycle was given before, or what had passed of it")
-        formula += f" - {whole - seconds}"
     words.append(_plan(plan, plan_version))
-    step = Step("Seconds", formula, seconds)
+    step = Step("Seconds", formula or f"{minutes} × {SECONDS_PER_MINUTE}", seconds)
     return Explanation(", ".join(words), (step,), seconds)
 
 

@@ -74,9 +74,10 @@ def issue_posting(
     plan_version_id: UUID,
     description: str,
     actor: str | None = None,
+    formula: str | None = None,
 ) -> Posting:
     """A period begins, or minutes were bought: their seconds are there, all at once and only
-    once."""
+    once. `formula` is the sum behind the seconds, where there is more than one."""
     return Posting(
         key=f"issue:{bucket.id}",
         kind=PostingKind.ISSUE,
@@ -90,6 +91,7 @@ def issue_posting(
         balance_after=bucket.remaining_seconds + seconds,
         plan_version_id=plan_version_id,
         actor=actor,
+        reason=formula,
     )
 
 

@@ -66,7 +66,8 @@ def pool_bucket(
     """A reset sets, it does not add: the old cycle's bucket keeps its own seconds (S4-06).
 
     A call across the reset draws each cycle for the seconds that lie in it. After an upgrade
-    the cycle has two buckets: one up to the upgrade, one from it; `cycle` is then that part.
+    the cycle has two buckets, where it was `full` one up to the upgrade and one from it; `cycle`
+    is then that part.
     """
     return Bucket(
         id=bucket_id,
@@ -82,19 +83,63 @@ def pool_bucket(
     )
 
 
-def upgrade_seconds(
-    new: Pool, cycle: Period, on: date, *, share: Share, granted_seconds: Sequence[int] = ()
-) -> int:
-    """Seconds that an upgrade grants in the cycle that runs.
+@dataclass(frozen=True, slots=True)
+class PoolGrant:
+    """So many seconds, and the sum that says why."""
 
-    `full` grants the whole complement whatever day it is (S4-05); `prorated` the part of it
-    for the days left, rounded down. `granted_seconds` are what earlier upgrades of the same
-    cycle granted: once is enough, and a later one adds only what exceeds the greatest.
+    seconds: int
+    formula: str
+
+
+NOTHING = PoolGrant(0, "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the cycle that runs was given so far: the minutes of the greatest plan that gave any,
+    its own or an upgrade, and whether an upgrade gave a full complement."""
+
+    minutes: int = 0
+    in_full: bool = False
+
+
+NOTHING_GIVEN = Given()
+
+
+def cycle_grant(pool: Pool, cycle: Period, on: date) -> PoolGrant:
+    """What a cycle begins with: all the minutes of the plan.
+
+    Where the day of the cycle was changed, the old cycle lasts to its own end, `on`, and what is
+    left then until the new day has its share by calendar days, rounded down.
     """
-    seconds = new.minutes * SECONDS_PER_MINUTE
+    left, days = cycle.days_left(on), cycle.days
+    whole = f"{pool.minutes} × {SECONDS_PER_MINUTE}"
+    if left == days:
+        return PoolGrant(pool.size_seconds, whole)
+    return PoolGrant(pool.size_seconds * left // days, f"floor({whole} × {left} / {days})")
+
+
+def upgrade_grant(
+    new: Pool, cycle: Period, on: date, *, share: Share, given: Given = NOTHING_GIVEN
+) -> PoolGrant:
+    """What an upgrade grants in the cycle that runs.
+
+    `full` is the whole complement whatever day it is (S4-05), in the place of what the cycle had;
+    after it, what a still greater plan has more. `prorated` comes beside what the cycle has: what
+    the plan has more, for the days left, rounded down. Once is enough: a plan that has no more
+    than one that gave some in this cycle grants nothing.
+    """
+    if new.minutes <= given.minutes:
+        return NOTHING
+    if share == "full" and not given.in_full:
+        return PoolGrant(new.size_seconds, f"{new.minutes} × {SECONDS_PER_MINUTE}")
+    more = f"({new.minutes} - {given.minutes})" if given.minutes else f"{new.minutes}"
+    formula = f"{more} × {SECONDS_PER_MINUTE}"
+    seconds = (new.minutes - given.minutes) * SECONDS_PER_MINUTE
     if share == "prorated":
-        seconds = seconds * cycle.days_left(on) // cycle.days
-    return max(0, seconds - max(granted_seconds, default=0))
+        left, days = cycle.days_left(on), cycle.days
+        seconds, formula = seconds * left // days, f"floor({formula} × {left} / {days})"
+    return PoolGrant(seconds, formula)
 
 
 def may_start_on_pool(

@@ -1,12 +1,11 @@
 """Access by the month or the year: its periods, its end, and what a change of plan costs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from billing.calendar import Period, local_midnight, nth_period, period
-from billing.pools import upgrade_seconds
+from billing.pools import NOTHING_GIVEN, Given, upgrade_grant
 from billing.renewals import CATCH_UP_MAX, periods_due
 from billing.tariffs import Plan
 from billing.terms import CancelEffect, Term
@@ -155,13 +154,14 @@ def preview_change(
     cycle: Period,
     on: date,
     term: Term = "month",
-    granted_seconds: Sequence[int] = (),
+    given: Given | None = NOTHING_GIVEN,
 ) -> ChangePreview:
     """Change to another plan on a day; the terms of the new plan say how.
 
     The fee is the difference between the two access fees: all of it, or the part for the
     calendar days left of the term, rounded down. A cheaper plan costs nothing now and gives
-    nothing back (S3-06). The allowance is granted for the billing cycle.
+    nothing back (S3-06). The allowance is granted for the billing cycle, less what it was `given`;
+    None where that is over, and the next one begins by itself with all the minutes.
     """
     fee_old, fee_new = old.terms.access_fee.for_term(term), fee_of(new, term)
     rules = new.terms.upgrade
@@ -176,10 +176,8 @@ def preview_change(
         fee_micros=fee_micros,
         formula=formula,
         allowance_seconds=0
-        if pool is None
-        else upgrade_seconds(
-            pool, cycle, on, share=rules.allowance, granted_seconds=granted_seconds
-        ),
+        if pool is None or given is None
+        else upgrade_grant(pool, cycle, on, share=rules.allowance, given=given).seconds,
         days_left=days_left,
         days=days,
         next_fee_micros=fee_new,

@@ -131,6 +131,7 @@ def _issue(uow: UnitOfWork, scope: Scope, line: Line) -> Explanation | None:
         minutes=given.minutes,
         plan=version.plan,
         plan_version=version.version,
+        formula=line.reason,
     )
 
 

@@ -100,7 +100,7 @@ def _preview(
         if stored is None
         else subscriptions.subscription_of(stored).current_period(uow.now)
     )
-    cycle = pools.cycle_of(wanted, zone, uow.now)
+    cycle, given = pools.given_so_far(uow, scope, zone, current, wanted)
     try:
         if stored is not None and stored.term != term:
             return preview_term(wanted.plan, term=term, term_period=running, on=today)
@@ -111,7 +111,7 @@ def _preview(
             cycle=cycle,
             on=today,
             term=term,
-            granted_seconds=pools.upgrade_grants(uow, scope, cycle),
+            given=given,
         )
     except TermNotOffered as refusal:
         raise Invalid.at("/term", f"{refusal}: choose another term or plan") from None

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from billing.calendar import Period, billing_cycle, local_date
 from billing.memberships import shares_billing_at
 from billing.minutes import issue_posting
 from billing.pools import (
+    NOTHING_GIVEN,
+    Given,
     PoolFigures,
+    PoolGrant,
+    cycle_grant,
     left_seconds,
     pool_bucket,
     pool_bucket_id,
     pool_figures,
-    upgrade_seconds,
+    upgrade_grant,
 )
 from gateway.services import plans
 from gateway.services.ledger import Books
@@ -22,11 +28,14 @@ from gateway.store import accounts as account_store
 from gateway.store import buckets, memberships, plan_changes
 from gateway.store.accounts import Account
 from gateway.store.base import Scope
+from gateway.store.buckets import StoredBucket
 from gateway.uow import UnitOfWork
 
 CATCH_UP_CYCLES_MAX = 24
 OWN_GRANT = 0
 """The number of a cycle's own grant; upgrades count from one on."""
+CLEAR_OF_THE_END = dt.timedelta(days=2)
+"""Before the end of a cycle, and well inside it by the clock of whatever zone."""
 
 
 def cycle_of(version: PlanVersion, zone: str, at: dt.datetime) -> Period:
@@ -35,8 +44,18 @@ def cycle_of(version: PlanVersion, zone: str, at: dt.datetime) -> Period:
 
 
 def number_of(cycle: Period) -> int:
-    """Months since the year 0: the same cycle has the same number in every year's reckoning."""
+    """Months since the year 0: the same cycle has the same number in every year's reckoning. An
+    account's first pool has it; each later one of it has the next number, also where the day of
+    the cycle moves."""
     return cycle.starts_on.year * 12 + cycle.starts_on.month
+
+
+def number_now(uow: UnitOfWork, scope: Scope, zone: str, version: PlanVersion) -> int:
+    """Of the account's cycle that runs, or is about to begin."""
+    last = buckets.last_pool(uow.connection, scope)
+    if last is None:
+        return number_of(cycle_of(version, zone, uow.now))
+    return last.n if last.ends_at > uow.now else last.n + 1
 
 
 def begin(uow: UnitOfWork, opened: Books) -> None:
@@ -45,27 +64,33 @@ def begin(uow: UnitOfWork, opened: Books) -> None:
     pool = version.plan.terms.allowance
     if pool is not None:
         cycle = cycle_of(version, opened.locked.time_zone, uow.now)
-        _grant(uow, opened, version, cycle, pool.size_seconds, OWN_GRANT, uow.now)
+        whole = cycle_grant(pool, cycle, cycle.starts_on)
+        _grant(uow, opened, version, whole, _Place(number_of(cycle), cycle, uow.now))
 
 
 def reset(uow: UnitOfWork, opened: Books) -> None:
     """Fill each cycle that began since the last one, also after a downtime. A reset sets: what
-    was left stays in its own bucket and expires there (S4-06)."""
+    was left stays in its own bucket and expires there (S4-06).
+
+    A cycle begins where the last one ended, so that no day is without minutes, whatever the day
+    of the cycle is now; up to a new day it is a short one, with its share of the minutes.
+    """
     version = plans.plan_version(uow.connection, opened.locked.plan_version_id)
     pool = version.plan.terms.allowance
     last = buckets.last_pool(uow.connection, opened.scope)
     if pool is None or last is None:
         return
     zone = opened.locked.time_zone
-    starts_at = last.ends_at
+    starts_at, n = last.ends_at, last.n
     for _ in range(CATCH_UP_CYCLES_MAX):
         if starts_at > uow.now:
             return
-        cycle = cycle_of(version, zone, starts_at)
-        if number_of(cycle) > last.n:
-            _grant(uow, opened, version, cycle, pool.size_seconds, OWN_GRANT, starts_at)
-            if version.plan.terms.exhaustion == "auto_upgrade":
-                plan_changes.call_off(uow.connection, opened.scope, now=uow.now)
+        cycle, n = cycle_of(version, zone, starts_at), n + 1
+        on = local_date(starts_at, zone)
+        place = _Place(n, replace(cycle, starts_on=on), starts_at)
+        _grant(uow, opened, version, cycle_grant(pool, cycle, on), place)
+        if version.plan.terms.exhaustion == "auto_upgrade":
+            plan_changes.call_off(uow.connection, opened.scope, now=uow.now)
         starts_at = cycle.ends_at
 
 
@@ -73,42 +98,69 @@ def upgrade(uow: UnitOfWork, opened: Books, old: PlanVersion, new: PlanVersion) 
     """What a change of plan grants at once: the full complement wherever the cycle is, or the part
     that the plan says; once for each cycle, however often the plan goes up and down (S4-05).
 
-    Answers the seconds. A smaller plan grants nothing now: the cycle's minutes stay until it ends.
+    Answers the seconds. It takes none away: a full complement is more than any plan gave that it
+    takes the place of, a part comes beside it, and a smaller plan leaves the cycle's minutes until
+    it ends. A cycle keeps its end whatever the day of the new plan: `reset` goes on from there.
     """
-    pool, before = new.plan.terms.allowance, old.plan.terms.allowance
-    if pool is None or (before is not None and pool.minutes <= before.minutes):
+    pool, zone = new.plan.terms.allowance, opened.locked.time_zone
+    cycle, given = given_so_far(uow, opened.scope, zone, old, new)
+    if pool is None or given is None:
         return 0
-    zone = opened.locked.time_zone
-    cycle = cycle_of(new, zone, uow.now)
-    granted = upgrade_grants(uow, opened.scope, cycle)
-    seconds = upgrade_seconds(
-        pool,
-        cycle,
-        local_date(uow.now, zone),
-        share=new.plan.terms.upgrade.allowance,
-        granted_seconds=granted,
-    )
-    if seconds == 0:
+    share, on = new.plan.terms.upgrade.allowance, local_date(uow.now, zone)
+    grant = upgrade_grant(pool, cycle, on, share=share, given=given)
+    if grant.seconds == 0:
         return 0
-    if not granted:
+    n = number_now(uow, opened.scope, zone, new)
+    before = buckets.of_cycle(uow.connection, opened.scope, n)
+    number = before[-1].upgrade + 1 if before else OWN_GRANT + 1
+    if share == "full" and not given.in_full:
         _end_now(uow, opened.scope)
-    _grant(uow, opened, new, cycle, seconds, len(granted) + 1, uow.now)
-    return seconds
+    _grant(uow, opened, new, grant, _Place(n, cycle, uow.now, number))
+    return grant.seconds
 
 
-def upgrade_grants(uow: UnitOfWork, scope: Scope, cycle: Period) -> list[int]:
-    """Seconds that upgrades of a cycle granted so far."""
-    of_cycle = [
-        bucket
-        for bucket in buckets.of_cycle(uow.connection, scope, number_of(cycle))
-        if bucket.upgrade > OWN_GRANT
-    ]
-    moved = buckets.moved(uow.connection, scope.tenant_id, [b.id for b in of_cycle])
-    return [moved[bucket.id][0] for bucket in of_cycle]
+def given_so_far(
+    uow: UnitOfWork, scope: Scope, zone: str, old: PlanVersion, new: PlanVersion
+) -> tuple[Period, Given | None]:
+    """The cycle in which a change of plan grants now, and what was given in it. None where the
+    last one is over: `reset` begins the next under the new plan, with all that it has."""
+    last = buckets.last_pool(uow.connection, scope)
+    if last is None or last.ends_at <= uow.now:
+        begins = last is not None and old.plan.terms.allowance is not None
+        return cycle_of(new, zone, uow.now), None if begins else NOTHING_GIVEN
+    given = Given()
+    for bucket in buckets.of_cycle(uow.connection, scope, last.n):
+        terms = plans.plan_version(uow.connection, bucket.plan_version_id).plan.terms
+        assert terms.allowance is not None, "a pool's bucket comes from a plan with a pool"
+        in_full = bucket.upgrade > OWN_GRANT and terms.upgrade.allowance == "full"
+        given = Given(
+            max(given.minutes, terms.allowance.minutes),
+            given.in_full or in_full,
+        )
+    return _cycle_of_bucket(uow, scope, last, zone), given
+
+
+def _cycle_of_bucket(uow: UnitOfWork, scope: Scope, stored: StoredBucket, zone: str) -> Period:
+    """By the day of the plan that began the cycle; that of an upgrade may be another."""
+    inside = stored.ends_at - CLEAR_OF_THE_END
+    cycle = cycle_of(plans.plan_version(uow.connection, stored.plan_version_id), zone, inside)
+    if stored.upgrade > OWN_GRANT and cycle.ends_at != stored.ends_at:
+        first = buckets.of_cycle(uow.connection, scope, stored.n)[0]
+        cycle = cycle_of(plans.plan_version(uow.connection, first.plan_version_id), zone, inside)
+    return replace(cycle, ends_at=stored.ends_at)
+
+
+def takes_the_place_of(upgrade: StoredBucket, before: StoredBucket) -> bool:
+    """Whether a grant ended when an upgrade of its cycle came."""
+    return (
+        (upgrade.account_id, upgrade.n) == (before.account_id, before.n)
+        and upgrade.upgrade > before.upgrade
+        and upgrade.starts_at == before.ends_at
+    )
 
 
 def _end_now(uow: UnitOfWork, scope: Scope) -> None:
-    """The cycle's own bucket gives up to the upgrade; the greater one gives from it on."""
+    """What the cycle has gives up to the upgrade; the full complement gives from it on."""
     for bucket in buckets.open_of(uow.connection, scope.tenant_id, [scope.account_id]):
         if bucket.kind == "pool" and bucket.ends_at > uow.now:
             look_at = uow.now + dt.timedelta(seconds=1)  # what follows it is there already
@@ -117,34 +169,39 @@ def _end_now(uow: UnitOfWork, scope: Scope) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Of a grant: the number of its cycle, which one it is there, and since when it is good."""
+
+    n: int
+    cycle: Period
+    starts_at: dt.datetime
+    upgrade: int = OWN_GRANT
+
+
 def _grant(
-    uow: UnitOfWork,
-    opened: Books,
-    version: PlanVersion,
-    cycle: Period,
-    seconds: int,
-    upgrade: int,
-    starts_at: dt.datetime,
+    uow: UnitOfWork, opened: Books, version: PlanVersion, grant: PoolGrant, place: _Place
 ) -> None:
     pool = version.plan.terms.allowance
     assert pool is not None
-    bucket_id = pool_bucket_id(opened.scope.account_id, number_of(cycle), upgrade)
+    bucket_id = pool_bucket_id(opened.scope.account_id, place.n, place.upgrade)
     bucket = pool_bucket(
         pool,
         version.plan,
         bucket_id=bucket_id,
         owner_id=opened.scope.account_id,
         remaining_seconds=0,
-        cycle=cycle,
+        cycle=place.cycle,
     )
-    if seconds:
+    if grant.seconds:
         opened.postings.append(
             issue_posting(
                 bucket,
-                seconds=seconds,
+                seconds=grant.seconds,
                 at=uow.now,
                 plan_version_id=version.id,
-                description=f"Minutes of the cycle from {cycle.starts_on:%d %b %Y}",
+                description=f"Minutes of the cycle from {place.cycle.starts_on:%d %b %Y}",
+                formula=grant.formula,
             )
         )
     buckets.add(
@@ -153,10 +210,10 @@ def _grant(
         bucket_id=bucket_id,
         kind="pool",
         plan_version_id=version.id,
-        n=number_of(cycle),
-        upgrade=upgrade,
-        starts_at=starts_at,
-        ends_at=cycle.ends_at,
+        n=place.n,
+        upgrade=place.upgrade,
+        starts_at=place.starts_at,
+        ends_at=place.cycle.ends_at,
     )
     account_store.change(uow.connection, opened.scope, {"draws_minutes": True})
 
@@ -175,12 +232,26 @@ def figures(uow: UnitOfWork, account: Account) -> PoolFigures | None:
     if not running:
         return None
     moved = buckets.moved(uow.connection, owner.tenant_id, [b.id for b in running])
-    version = plans.plan_version(uow.connection, running[-1].plan_version_id)
     return pool_figures(
         sum(moved[bucket.id][0] for bucket in running),
         [bucket.remaining_seconds for bucket in running],
-        cycle_of(version, owner.time_zone, uow.now),
+        _cycle_shown(uow, owner, running),
     )
+
+
+def _cycle_shown(uow: UnitOfWork, owner: Account, running: Sequence[StoredBucket]) -> Period:
+    """That of the pool; with bundles alone, the plan's. It begins where the one before ended."""
+    pool = next((bucket for bucket in running if bucket.kind == "pool"), None)
+    if pool is None:
+        version = plans.plan_version(uow.connection, running[-1].plan_version_id)
+        return cycle_of(version, owner.time_zone, uow.now)
+    scope = Scope(owner.tenant_id, pool.account_id)
+    cycle = _cycle_of_bucket(uow, scope, pool, owner.time_zone)
+    if pool.starts_at > cycle.starts_at:
+        for before in buckets.of_cycle(uow.connection, scope, pool.n - 1):
+            day = local_date(before.ends_at, owner.time_zone)
+            cycle = replace(cycle, starts_on=max(cycle.starts_on, day))
+    return cycle
 
 
 def owner_of(uow: UnitOfWork, account: Account) -> Account:

@@ -12,6 +12,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from typing import cast
 
 from billing.memberships import BillingChange, shares_billing_at
@@ -29,6 +30,7 @@ from gateway.services.settlement import TARGET_KINDS
 from gateway.store import memberships, plan_changes
 from gateway.store import replay as store
 from gateway.store.base import Scope
+from gateway.store.buckets import StoredBucket
 from gateway.store.replay import Line, SettledLeg
 from gateway.uow import UnitOfWork
 
@@ -146,7 +148,8 @@ class _Walk:
     wallets: dict[str, int]
     done: int = 0
     places: dict[str, int] = field(default_factory=dict)
-    cut_by: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)  # a cycle's own -> its upgrade
+    cut_by: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
+    """A grant of a cycle -> the upgrade that took its place."""
 
     @classmethod
     def begin(
@@ -252,7 +255,7 @@ class _Walk:
         return self.version
 
     def _uncut(self, bucket: Bucket) -> Bucket:
-        """Before an upgrade the cycle's own minutes were good to its end, by whatever clock."""
+        """Before an upgrade in full the cycle's minutes were good to its end, by whatever clock."""
         upgrade = self.cut_by.get(bucket.id)
         if upgrade is None or self.issued[upgrade]:
             return bucket
@@ -283,7 +286,7 @@ class _Walk:
             until=until + OVERLAP,
             first=self.first,
         )
-        own: dict[tuple[uuid.UUID, int], uuid.UUID] = {}  # of an owner's cycle: the first grant
+        grants: list[StoredBucket] = []
         for stored, issued in found:
             other = self.version is not None and stored.plan_version_id not in (
                 self.version.id,
@@ -294,9 +297,10 @@ class _Walk:
             bucket = minutes.bucket_of(self.uow, stored)
             self._add(bucket, issued=issued, closed_at=stored.closed_at)
             if stored.kind == "pool":
-                first = own.setdefault((stored.account_id, stored.n), stored.id)
-                if stored.upgrade == pools.OWN_GRANT + 1 and first != stored.id:
-                    self.cut_by[first] = stored.id
+                grants.append(stored)
+        for upgrade, before in permutations(grants, 2):
+            if pools.takes_the_place_of(upgrade, before):
+                self.cut_by[before.id] = upgrade.id
         used = {leg.plan_version_id for leg in self.legs}
         if self.version is not None and self.version.id not in used and not self.led:
             self._imagine_pools(self.version, since, until)

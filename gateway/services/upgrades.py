@@ -88,7 +88,7 @@ def _next_of(uow: UnitOfWork, version: PlanVersion) -> PlanVersion | None:
 
 
 def _id_of(uow: UnitOfWork, scope: Scope, zone: str, version: PlanVersion) -> uuid.UUID:
-    cycle = pools.number_of(pools.cycle_of(version, zone, uow.now))
+    cycle = pools.number_now(uow, scope, zone, version)
     return upgrade_id(scope.account_id, cycle, version.plan.terms.upgrade.next_plan)
 
 

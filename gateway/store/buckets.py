@@ -39,7 +39,7 @@ class BucketRow(Base):
     package_id: Mapped[uuid.UUID | None]
     offer_code: Mapped[str | None]  # of a package; a bundle's minutes: what the version sold
     plan_version_id: Mapped[uuid.UUID]
-    n: Mapped[int]  # a package's month; a pool's: months since the year 0; a bundle has one: 0
+    n: Mapped[int]  # a package's month; a pool's cycle, see `pools`; a bundle has one: 0
     upgrade: Mapped[int]  # a pool's: 0 is the cycle's own, later ones came with an upgrade
     starts_at: Mapped[dt.datetime]
     ends_at: Mapped[dt.datetime]

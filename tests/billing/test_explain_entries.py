@@ -17,7 +17,7 @@ from billing.explain_entries import (
     explain_payment,
     explain_rent,
 )
-from billing.pools import upgrade_seconds
+from billing.pools import Given, upgrade_grant
 from billing.subscriptions import preview_change
 from billing.terms import Pool
 from billing.vat import VatKind, VatTreatment
@@ -89,24 +89,29 @@ def test_s1_02_a_package_shows_what_a_minute_of_it_costs() -> None:
 
 
 @given(
-    st.integers(1, 5_000), st.integers(1, 28), st.sampled_from(["full", "prorated"]), st.booleans()
+    st.integers(3, 5_000), st.integers(1, 28), st.sampled_from(["full", "prorated"]), st.booleans()
 )
-def test_s4_05_what_an_upgrade_grants_is_all_of_it_or_says_what_is_missing(
+def test_s4_05_c12_what_an_upgrade_grants_is_all_of_it_or_says_what_is_missing(
     minutes: int, day: int, share: str, had_some: bool
 ) -> None:
     march = period(date(2026, 3, 1), 0, "America/New_York")
-    granted = [minutes * 20] if had_some else []
-    seconds = upgrade_seconds(
+    grant = upgrade_grant(
         Pool(minutes, "account"),
         march,
         date(2026, 3, day),
         share=share,  # type: ignore[arg-type]
-        granted_seconds=granted,
+        given=Given(minutes // 3, in_full=share == "full") if had_some else Given(),
     )
     why = explain_issue(
-        seconds, description="Minutes of the cycle", minutes=minutes, plan=plan(), plan_version=1
+        grant.seconds,
+        description="Minutes of the cycle",
+        minutes=minutes,
+        plan=plan(),
+        plan_version=1,
+        formula=grant.formula,
     )
-    assert why.recompute() == seconds
+    assert why.recompute() == grant.seconds
+    assert ("less what the cycle" in why.words) == (grant.seconds != minutes * 60)
 
 
 def test_s1_16_what_expires_is_what_was_there_less_what_was_used_and_carried() -> None:

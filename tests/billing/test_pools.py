@@ -1,18 +1,24 @@
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from billing.calendar import billing_cycle
+from billing.calendar import Period, billing_cycle, local_date
+from billing.formulas import evaluate
 from billing.lifecycle import Allowed, RefusalReason, Refused
 from billing.packages import draw
 from billing.pools import (
+    Given,
+    cycle_grant,
     may_start_on_pool,
     pool_bucket,
     pool_bucket_id,
     pool_figures,
-    upgrade_seconds,
+    upgrade_grant,
 )
 from billing.rating import rate_leg
 from billing.tariffs import Plan
@@ -77,21 +83,83 @@ def test_s4_02_the_figures_are_of_the_billing_cycle_and_say_its_dates() -> None:
 
 
 @pytest.mark.parametrize(
-    "day, share, granted, seconds",
+    "day, share, before, seconds",
     [
-        pytest.param(date(2026, 3, 17), "full", (), 30_000, id="S4-05 on the first day"),
-        pytest.param(date(2026, 4, 16), "full", (), 30_000, id="S4-05 on the last day: in full"),
-        pytest.param(date(2026, 4, 16), "prorated", (), 967, id="C12 prorated: a day of 31"),
-        pytest.param(date(2026, 3, 17), "prorated", (), 30_000, id="C12 prorated: all 31 days"),
-        pytest.param(date(2026, 4, 1), "full", (30_000,), 0, id="S4-05 down and up again: nothing"),
-        pytest.param(date(2026, 4, 1), "full", (18_000,), 12_000, id="S4-05 a second step up"),
-        pytest.param(date(2026, 4, 1), "full", (60_000, 18_000), 0, id="S4-05 had more already"),
+        pytest.param(17, "full", Given(), 30_000, id="S4-05 on the first day"),
+        pytest.param(16, "full", Given(100), 30_000, id="S4-05 on the last day: in full"),
+        pytest.param(1, "full", Given(500, True), 0, id="S4-05 down and up again: nothing"),
+        pytest.param(1, "full", Given(500), 0, id="S4-05 the cycle began with as many"),
+        pytest.param(1, "full", Given(300, True), 12_000, id="S4-05 a second step up"),
+        pytest.param(1, "full", Given(1_000, True), 0, id="S4-05 had more already"),
+        pytest.param(16, "prorated", Given(), 967, id="C12 prorated: a day of 31"),
+        pytest.param(17, "prorated", Given(), 30_000, id="C12 prorated: all 31 days"),
+        pytest.param(17, "prorated", Given(100), 24_000, id="C12 prorated: what is more"),
+        pytest.param(16, "prorated", Given(100), 774, id="C12 prorated: a day of what is more"),
+        pytest.param(16, "prorated", Given(100, True), 774, id="C12 prorated, after a full one"),
+        pytest.param(17, "prorated", Given(500), 0, id="C12 prorated: down and up again"),
     ],
 )
 def test_an_upgrade_grants_the_whole_complement_once_per_cycle(
-    day: date, share: Any, granted: tuple[int, ...], seconds: int
+    day: int, share: Any, before: Given, seconds: int
 ) -> None:
-    assert upgrade_seconds(FULL, CYCLE, day, share=share, granted_seconds=granted) == seconds
+    on = date(2026, 3 if day == 17 else 4, day)
+    grant = upgrade_grant(FULL, CYCLE, on, share=share, given=before)
+    assert grant.seconds == seconds == evaluate(grant.formula)
+
+
+DAYS = st.integers(1, 31)
+ZONES = st.sampled_from(
+    ["America/New_York", "Europe/Berlin", "America/Havana", "Asia/Beirut", "Australia/Lord_Howe"]
+)
+"""Havana's and Beirut's clocks jump at midnight; Lord Howe's by half an hour."""
+
+
+def follow(day: int, zone: str, since: datetime, until: datetime) -> list[tuple[Period, date]]:
+    """Cycles of a day of the month, each from where the one before ended."""
+    found, starts_at = [], since
+    while starts_at < until:
+        cycle = billing_cycle(day, starts_at, zone)
+        found.append((cycle, local_date(starts_at, zone)))
+        starts_at = cycle.ends_at
+    return found
+
+
+@settings(max_examples=12)
+@given(ZONES, st.integers(0, 60))
+def test_s4_02_s4_06_a_new_day_of_the_cycle_costs_nobody_a_minute_whatever_the_two_days(
+    zone: str, month: int
+) -> None:
+    """Every pair of days: one cycle is short, and has its share by calendar days; all others are
+    whole, and they follow each other without a gap. 29 February 2028 lies in it."""
+    began = datetime(2026 + month // 12, month % 12 + 1, 28, 12, tzinfo=UTC)
+    for old, new in product(range(1, 32), repeat=2):
+        ends_at = billing_cycle(old, began, zone).ends_at
+        cycles = follow(new, zone, ends_at, ends_at + timedelta(days=70))
+        grants = [cycle_grant(FULL, cycle, on) for cycle, on in cycles]
+        first, on = cycles[0]
+        share = first.days_left(on)
+        assert 0 < share <= first.days
+        assert grants[0].seconds == FULL.size_seconds * share // first.days > 0
+        assert all(grant.seconds == FULL.size_seconds for grant in grants[1:])
+        assert all(evaluate(grant.formula) == grant.seconds for grant in grants[:2])
+        assert share == first.days or first.starts_at < ends_at, "short only on the way over"
+
+
+@given(ZONES, st.lists(DAYS, min_size=2, max_size=6), st.integers(0, 800))
+def test_s4_06_each_day_is_paid_for_once_however_often_the_day_of_the_cycle_moves(
+    zone: str, days: list[int], later: int
+) -> None:
+    """The shares of all cycles are those of the days that passed, none missing, none twice."""
+    starts_at = datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=later)
+    first = local_date(starts_at := billing_cycle(days[0], starts_at, zone).ends_at, zone)
+    covered = 0
+    for day in days:
+        for _ in range(2):
+            on = local_date(starts_at, zone)
+            cycle = billing_cycle(day, starts_at, zone)
+            covered += cycle.days_left(on)
+            starts_at = cycle.ends_at
+    assert covered == (local_date(starts_at, zone) - first).days
 
 
 def test_s4_06_each_cycle_and_each_upgrade_in_it_has_a_bucket_of_its_own() -> None:

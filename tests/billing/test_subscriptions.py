@@ -8,6 +8,7 @@ import pytest
 from billing.calendar import period
 from billing.fees import access_posting, plan_change_posting
 from billing.formulas import evaluate
+from billing.pools import Given
 from billing.postings import PostingKind, wallet
 from billing.subscriptions import (
     Subscription,
@@ -170,8 +171,10 @@ def test_a_change_of_plan_is_previewed_in_full_or_by_calendar_days(
 
 
 def test_s4_05_a_second_upgrade_in_a_cycle_is_shown_to_grant_nothing() -> None:
-    again = upgraded("full", "full", date(2026, 3, 20), granted_seconds=(30_000,))
+    again = upgraded("full", "full", date(2026, 3, 20), given=Given(500, in_full=True))
     assert again.allowance_seconds == 0
+    over = upgraded("full", "full", date(2026, 3, 20), given=None)
+    assert over.allowance_seconds == 0, "the next cycle begins by itself, with all of them"
 
 
 def test_s3_06_a_cheaper_plan_costs_nothing_now_and_gives_nothing_back() -> None:

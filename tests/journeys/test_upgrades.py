@@ -209,6 +209,39 @@ def test_c12_fee_and_minutes_are_full_or_prorated_as_the_plan_says(stage: World)
     stage.renew()
     assert amounts(stage, acme.scope, "plan_change") == [shown.fee_micros]
     assert figures(stage, acme).remaining_seconds == shown.allowance_seconds
+    talk(stage, acme, 30)
+    assert_nothing_differs(stage, acme)
+
+
+def test_c12_a_call_that_is_on_during_a_prorated_upgrade_keeps_the_cycles_own_minutes(
+    stage: World,
+) -> None:
+    """The upgrade comes beside them: also the seconds after it draw what was there before."""
+    now = stage.carrier.clock.now()
+    stage.wait_until((now.replace(day=1) + 40 * DAY).replace(day=16, hour=12))
+    plan = publish(stage, {"allowance": "prorated"})
+    acme = join(stage, plan)
+    stage.person(FRONT_DESK, talks=110)
+    stage.ring(acme.e164, seconds=60)
+    with stage.units.begin() as uow:
+        accounts.update_account(
+            uow, acme.scope, {"plan_code": plan.replace("small", "large")}, "Olga"
+        )
+    before = figures(stage, acme)
+    assert before.remaining_seconds == before.allocated_seconds > 120
+    stage.carrier.run_until_idle()
+    talk(stage, acme, 20)
+    drawn = [row.amount_micros for row in stage.rows(PostingRow, acme.scope) if row.kind == "draw"]
+    assert sorted(drawn) == [10, 10, 110], "of the own minutes first, to their last second"
+    seen = figures(stage, acme)
+    assert seen.remaining_seconds == before.remaining_seconds - 130
+    assert (seen.allocated_seconds, seen.used_seconds) == (before.allocated_seconds, 130)
+    with stage.units.read() as uow:
+        seen_as_it_was = what_if.what_if(
+            uow, acme.scope, since=now, until=stage.carrier.clock.now() + DAY, version=None
+        )
+    assert seen_as_it_was.differing_legs == 0
+    stage.prove_ledger()
 
 
 def test_c5_many_drains_at_once_order_one_upgrade_and_carry_it_out_once(

@@ -594,6 +594,8 @@ RULES = (
         ("/upgrade/allowance",),
         elsewhere=(
             "billing/test_pools.py::test_an_upgrade_grants_the_whole_complement_once_per_cycle",
+            "services/test_pools.py::"
+            "test_s4_05_a_full_complement_comes_once_also_where_the_cycle_began_with_it",
         ),
     ),
     Rule(
@@ -603,6 +605,8 @@ RULES = (
         elsewhere=(
             "billing/test_packages.py::"
             "test_s4_06_a_call_across_the_reset_draws_each_cycle_for_its_own_seconds",
+            "services/test_pools.py::"
+            "test_s4_02_s4_06_a_new_day_of_the_cycle_leaves_no_day_without_minutes",
         ),
     ),
     Rule("S4-07", "Minutes are billed with the plan.", ("/settlement", "/access_fee/month")),
@@ -1028,6 +1032,8 @@ CONFLICTS = (
         (
             "billing/test_subscriptions.py::"
             "test_a_change_of_plan_is_previewed_in_full_or_by_calendar_days",
+            "services/test_pools.py::"
+            "test_c12_a_prorated_upgrade_adds_its_part_and_takes_nothing_away",
         ),
     ),
     Conflict(
