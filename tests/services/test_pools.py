@@ -6,13 +6,23 @@ from typing import Any
 import pytest
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, ledger, plan_changes, plans, pools, renewals, statement
+from gateway.services import (
+    accounts,
+    ledger,
+    plan_changes,
+    plans,
+    pools,
+    renewals,
+    statement,
+    what_if,
+)
 from gateway.services.accounts import Account
 from gateway.services.statement import StatementLine
 from gateway.store.buckets import BucketRow
 from gateway.uow import UnitsOfWork
 from tests.services.conftest import OLGA
 from tests.services.days import Calendar, open_account
+from tests.services.history import History, Target
 
 DAY = dt.timedelta(days=1)
 PRORATED = {"allowance": "prorated"}
@@ -281,3 +291,27 @@ def test_s4_02_an_account_that_moves_to_another_zone_has_minutes_on_every_day(
         assert desk.left() > 0
     assert desk.days() == ("03-17", "04-17") or desk.days() == ("04-17", "05-17")
     assert desk.issued()[0] == desk.issued()[-1] == 18_000
+
+
+# Looking back.
+
+
+@pytest.mark.parametrize("share", ["full", "prorated"])
+def test_m02_legs_of_before_an_upgrade_are_replayed_with_what_they_found(
+    calendar: Calendar, share: str
+) -> None:
+    """Also one that ended later than the upgrade by the carrier's clock, which was ahead."""
+    small = publish(calendar, 2)
+    large = publish(calendar, 10, upgrade={"allowance": share})
+    desk = Desk(calendar, small)
+    history = History(calendar.units, desk.account)
+    did = history.number("+14155550188")
+    calendar.now += DAY / 24
+    history.call(did, Target(talk=50), at=calendar.now - dt.timedelta(seconds=10))
+    desk.change(large)
+    with calendar.units.read() as uow:
+        seen = what_if.what_if(
+            uow, desk.scope, since=calendar.now - DAY, until=calendar.now + DAY, version=None
+        )
+    assert desk.figures().allocated_seconds == (600 if share == "full" else 120 + 480 * 29 // 31)
+    assert (seen.calls.items, seen.differing_legs) == (2, 0)
