@@ -1,5 +1,6 @@
 """What if, putting right and proving, from a terminal."""
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -10,10 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from billing.catalogue import load_catalogue
+from billing.formulas import evaluate
+from billing.money import format_amount
 from gateway import db
 from gateway.config import Settings
-from gateway.services import accounts, plans, statement
-from gateway.services.accounts import Account
+from gateway.services import accounts, plans, renewals, statement
+from gateway.services.accounts import Account, NewAccount
 from gateway.uow import UnitsOfWork
 from tests.services.conftest import NOON
 from tests.services.history import MOBILE, History, Target
@@ -59,21 +62,81 @@ def test_m02_what_if_prints_the_difference_and_writes_every_leg(
     assert ringledger("what-if", "Acme", "--plan", "gold", *PERIOD).exit_code == 1
 
 
+def verify(file: Path) -> subprocess.CompletedProcess[str]:
+    """With nothing of ours at hand but the one file."""
+    return subprocess.run(
+        [sys.executable, "-I", str(VERIFIER), str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_m04_the_ledger_is_exported_and_proven_elsewhere(
     ringledger: Ringledger, account: Account, tmp_path: Path
 ) -> None:
     file = tmp_path / "ledger.jsonl"
     told = ringledger.json("ledger", "export", str(file), "--account", "Acme")
     assert told["lines"] == len(file.read_bytes().splitlines())
-    proven = subprocess.run(
-        [sys.executable, "-I", str(VERIFIER), str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    proven = verify(file)
     assert proven.returncode == 0 and "Everything holds" in proven.stdout
     assert json.loads(file.read_bytes().splitlines()[-1])["lines"] == told["lines"] - 1
     assert not list(tmp_path.glob("*.part")), "a half-written ledger never bears its name"
+
+
+@pytest.fixture
+def credited(units: UnitsOfWork, ringledger: Ringledger) -> Account:
+    """A month with included credit, a part of it used; the rest expired, and April's is there."""
+    credit = {"included": {"credit": "10.00"}, "access_fee": {"month": "20.00"}}
+    with units.begin() as uow:
+        plans.publish_plan(uow, "credit", dict(load_catalogue()["payg"]) | credit, "olga")
+        new = NewAccount(name="Dora", billing_email="d@dora.test", plan_code="credit")
+        dora = accounts.create_account(uow, new, "olga")
+    history = History(units, dora)
+    history.call(history.number("+14155550177"), Target(MOBILE, talk=83))
+    april = dt.datetime(2026, 4, 1, 4, 1, tzinfo=dt.UTC)
+    renewals.drain(UnitsOfWork(units.engine, lambda: april))
+    return dora
+
+
+def test_s5_20_included_credit_is_explained_line_by_line(
+    ringledger: Ringledger, units: UnitsOfWork, credited: Account
+) -> None:
+    kinds = ("included_credit", "credit_expiry")
+    with units.read() as uow:
+        found = statement.list_postings(uow, credited.scope, None, 9, kinds).items
+    used = 2 * 69_166
+    expected = [
+        ("10.00", "1 × 10000000", "paid by the access fee"),
+        (format_amount(used - 10_000_000), f"10000000 - {used}", "less what calls and texts used"),
+        ("10.00", "1 × 10000000", "until the cycle ends"),
+    ]
+    assert len(found) == len(expected)
+    for line, (amount, formula, words) in zip(reversed(found), expected, strict=True):
+        why = ringledger.json("explain", line.id)
+        (step,) = why["steps"]
+        assert (why["amount"], step["formula"]) == (amount, formula)
+        assert evaluate(step["formula"]) == step["value"] == abs(line.amount_micros)
+        assert words in why["words"] and words in ringledger("explain", line.id).output
+
+
+def test_m04_included_credit_is_proven_elsewhere_and_a_grant_that_was_touched_is_noticed(
+    ringledger: Ringledger, credited: Account, tmp_path: Path
+) -> None:
+    file = tmp_path / "ledger.jsonl"
+    ringledger.json("ledger", "export", str(file), "--account", "Dora")
+    proven = verify(file)
+    assert proven.returncode == 0 and "Everything holds" in proven.stdout
+    lines = file.read_text().splitlines()
+    for kind in ("included_credit", "credit_expiry"):
+        place = next(n for n, line in enumerate(lines) if json.loads(line).get("kind") == kind)
+        line = json.loads(lines[place])
+        touched = lines[place].replace("Included credit", "Included Credit")
+        touched = touched.replace("Unused included", "Unused Included")
+        file.write_text("\n".join([*lines[:place], touched, *lines[place + 1 :], ""]))
+        found = verify(file)
+        assert found.returncode == 1
+        assert f"({line['key']}) is not what was hashed" in found.stdout
 
 
 def test_a_line_is_undone_with_a_reason(
