@@ -16,7 +16,7 @@ from sqlalchemy import text
 from benchmarks import traffic
 from benchmarks.stage import Stage, stage, utc_now
 from benchmarks.table import print_table
-from gateway.services import ledger, looks, settlement, statements
+from gateway.services import ledger, looks, settlement, statement_files
 from gateway.store import statements as store
 from gateway.store.base import Scope
 from gateway.uow import UnitsOfWork
@@ -99,7 +99,7 @@ def check(opened: Stage) -> None:
         last = store.last_of(uow.connection, scope)
     assert last is not None
     began = time.perf_counter()
-    rows = sum(1 for _ in statements.leg_rows(opened.units, scope, last.id)) - 1
+    rows = sum(1 for _ in statement_files.leg_rows(opened.units, scope, last.id)) - 1
     print(f"{row[0]:,} statements; the CSV of one: {rows} legs in", end=" ")
     print(f"{(time.perf_counter() - began) * 1_000:,.0f} ms")
 

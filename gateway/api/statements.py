@@ -22,7 +22,7 @@ from gateway.api.fields import (
     rate_or_none,
 )
 from gateway.api.routes import blueprint
-from gateway.services import einvoices, statements
+from gateway.services import einvoices, statement_files, statements
 from gateway.services.spreadsheet import csv_lines
 from gateway.services.statements import StatementView
 
@@ -181,8 +181,8 @@ def get_statement_pdf(access: Access, statement_id: UUID) -> Response:
     The same file whenever it is asked for.
     """
     running = runtime.current()
-    content = statements.pdf(running.units, access.scope, statement_id, running.settings)
-    return Response(content, mimetype=statements.PDF)
+    content = statement_files.pdf(running.units, access.scope, statement_id, running.settings)
+    return Response(content, mimetype=statement_files.PDF)
 
 
 @blueprint.get("/statements/<uuid:statement_id>.xml")
@@ -209,7 +209,7 @@ def get_statement_factur_x(access: Access, statement_id: UUID) -> Response:
     """
     running = runtime.current()
     content = einvoices.factur_x(running.units, access.scope, statement_id, running.settings)
-    return Response(content, mimetype=statements.PDF)
+    return Response(content, mimetype=statement_files.PDF)
 
 
 @blueprint.get("/statements/<uuid:statement_id>.csv")
@@ -221,7 +221,7 @@ def get_statement_csv(access: Access, statement_id: UUID) -> Response:
     With seconds, rate, seconds drawn from packages, and charge; legs that cost nothing too. Cells
     that a spreadsheet could take for a formula begin with an apostrophe.
     """
-    rows = statements.leg_rows(runtime.current().units, access.scope, statement_id)
+    rows = statement_files.leg_rows(runtime.current().units, access.scope, statement_id)
     return Response(stream_with_context(csv_lines(rows)), mimetype="text/csv")
 
 

@@ -18,7 +18,7 @@ from billing.invoices import asked_for
 from billing.mandates import CURRENCY, Mandate, collection_day, end_to_end_id
 from billing.settling import Locale
 from gateway.config import Settings
-from gateway.services import accounts, arrears, audit, statements
+from gateway.services import accounts, arrears, audit, statement_files
 from gateway.services.accounts import Account
 from gateway.services.errors import Conflict, NotFound, SellerIncomplete
 from gateway.store import debits as store
@@ -129,7 +129,7 @@ def settings_missing(settings: Settings) -> tuple[str, ...]:
     # Not at the top: the libraries of the bank's file are for whoever writes one.
     from gateway.papers.debits import settings_missing
 
-    return settings_missing(statements.seller_of(settings))
+    return settings_missing(statement_files.seller_of(settings))
 
 
 def _check_seller(settings: Settings) -> None:
@@ -216,7 +216,7 @@ def file(units: UnitsOfWork, settings: Settings, run_id: uuid.UUID) -> bytes:
                 )
         if not orders:
             raise Conflict("Every debit of this run was canceled: there is nothing to send.")
-        content = pain008(orders, statements.seller_of(settings))
+        content = pain008(orders, statement_files.seller_of(settings))
         store.keep_file(uow.connection, run_id, content)
         return content
 

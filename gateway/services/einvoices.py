@@ -11,7 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 
 from gateway.config import Settings
-from gateway.services import statements
+from gateway.services import statement_files
 from gateway.services.errors import Conflict, SellerIncomplete, ServiceError
 from gateway.services.statements import StatementView
 from gateway.store.base import Scope
@@ -44,7 +44,7 @@ def are_offered(view: StatementView) -> bool:
 
 
 def xml(units: UnitsOfWork, scope: Scope, statement_id: uuid.UUID, settings: Settings) -> bytes:
-    return statements.kept(units, scope, statement_id, XML, partial(_write, settings))
+    return statement_files.kept(units, scope, statement_id, XML, partial(_write, settings))
 
 
 def factur_x(
@@ -56,11 +56,11 @@ def factur_x(
         from gateway.papers.einvoice import embed
         from gateway.papers.words import title
 
-        paper = statements.draw(settings, stored)
+        paper = statement_files.draw(settings, stored)
         words = f"{title(stored.document)} {stored.label}"
-        return embed(paper, data, words, statements.seller_of(settings))
+        return embed(paper, data, words, statement_files.seller_of(settings))
 
-    return statements.kept(units, scope, statement_id, FACTUR_X, make)
+    return statement_files.kept(units, scope, statement_id, FACTUR_X, make)
 
 
 def _write(settings: Settings, stored: StoredStatement) -> bytes:
@@ -71,7 +71,7 @@ def _write(settings: Settings, stored: StoredStatement) -> bytes:
     # Not at the top: see `are_installed`.
     from gateway.papers.einvoice import settings_missing, xml_of
 
-    seller = statements.seller_of(settings)
+    seller = statement_files.seller_of(settings)
     missing = settings_missing(stored.document, seller)
     if missing:
         raise SellerIncomplete("E-invoices", missing)

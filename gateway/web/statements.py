@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from gateway import runtime
 from gateway.config import Settings
-from gateway.services import accounts, clients, einvoices, spreadsheet, statements
+from gateway.services import accounts, clients, einvoices, spreadsheet, statement_files, statements
 from gateway.services.errors import Invalid, NotFound
 from gateway.store.base import Scope
 from gateway.uow import UnitsOfWork
@@ -115,7 +115,7 @@ def statement_charge(statement_id: UUID, place: int) -> str:
 
 @blueprint.get("/billing/statements/<uuid:statement_id>.pdf")
 def statement_pdf(statement_id: UUID) -> Response:
-    return _file(statement_id, statements.pdf, statements.PDF, ".pdf")
+    return _file(statement_id, statement_files.pdf, statement_files.PDF, ".pdf")
 
 
 @blueprint.get("/billing/statements/<uuid:statement_id>.xml")
@@ -125,7 +125,7 @@ def statement_xml(statement_id: UUID) -> Response:
 
 @blueprint.get("/billing/statements/<uuid:statement_id>.factur-x.pdf")
 def statement_factur_x(statement_id: UUID) -> Response:
-    return _file(statement_id, einvoices.factur_x, statements.PDF, ".factur-x.pdf")
+    return _file(statement_id, einvoices.factur_x, statement_files.PDF, ".factur-x.pdf")
 
 
 def _file(
@@ -150,7 +150,7 @@ def statement_csv(statement_id: UUID) -> Response:
     units = runtime.current().units
     with units.read() as uow:
         view = statements.get_statement(uow, scope(), statement_id)
-    rows = statements.leg_rows(units, scope(), statement_id)
+    rows = statement_files.leg_rows(units, scope(), statement_id)
     return Response(
         stream_with_context(spreadsheet.csv_lines(rows)),
         mimetype="text/csv",

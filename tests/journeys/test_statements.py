@@ -15,7 +15,15 @@ from world import FRONT_DESK, ONE_PHONE, Member, World
 from billing.catalogue import load_catalogue
 from billing.money import parse_amount
 from billing.purchases import Purchaser
-from gateway.services import accounts, memberships, packages, plans, spreadsheet, statements
+from gateway.services import (
+    accounts,
+    memberships,
+    packages,
+    plans,
+    spreadsheet,
+    statement_files,
+    statements,
+)
 from gateway.services.statements import StatementView
 
 SEED = 20_260_303
@@ -118,7 +126,7 @@ def ask(stage: World, statement: str, member: Member, **more: Any) -> Any:
 
 
 def legs_of(stage: World, member: Member, view: StatementView) -> list[dict[str, str]]:
-    rows = statements.leg_rows(stage.units, member.scope, view.id)
+    rows = statement_files.leg_rows(stage.units, member.scope, view.id)
     return list(csv.DictReader(io.StringIO("".join(spreadsheet.csv_lines(rows)))))
 
 

@@ -13,7 +13,16 @@ from pypdf import PdfReader
 
 from billing.credits import Payment
 from billing.money import format_amount, parse_amount
-from gateway.services import accounts, einvoices, ledger, looks, spreadsheet, statement, statements
+from gateway.services import (
+    accounts,
+    einvoices,
+    ledger,
+    looks,
+    spreadsheet,
+    statement,
+    statement_files,
+    statements,
+)
 from gateway.services.accounts import Account
 from gateway.services.errors import Conflict, SellerIncomplete
 from gateway.uow import UnitsOfWork
@@ -189,7 +198,7 @@ def test_s5_16_the_csv_has_every_leg_and_sums_to_the_charges(
     statements.issue_due(calendar.units, account.scope, "US")
     (view,) = issued(calendar, account)
     text = "".join(
-        spreadsheet.csv_lines(statements.leg_rows(calendar.units, account.scope, view.id))
+        spreadsheet.csv_lines(statement_files.leg_rows(calendar.units, account.scope, view.id))
     )
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == 5, "two legs of the answered call, three of the one nobody took"
@@ -205,9 +214,9 @@ def test_the_pdf_is_kept_as_it_was_first_made(
     calendar.at(2026, 4, 1, 1)
     statements.issue_due(calendar.units, account.scope, "US")
     (view,) = issued(calendar, account)
-    first = statements.pdf(calendar.units, account.scope, view.id, settings)
+    first = statement_files.pdf(calendar.units, account.scope, view.id, settings)
     renamed = settings.model_copy(update={"seller_name": "Another"})
-    assert statements.pdf(calendar.units, account.scope, view.id, renamed) == first
+    assert statement_files.pdf(calendar.units, account.scope, view.id, renamed) == first
     assert first.startswith(b"%PDF-1.7") and b"pdfaid:part" in first
 
 

@@ -22,6 +22,7 @@ from gateway.services import (
     reversals,
     spreadsheet,
     statement,
+    statement_files,
     statements,
     what_if,
 )
@@ -287,7 +288,7 @@ def test_s5_16_a_statement_has_surcharges_with_their_rate_and_the_csv_sums_up(
     (line,) = [line for line in view.document["charges"] if line["kind"] == "surcharge"]
     assert (line["description"], line["number"]) == ("Surcharge Hawaii", "+14155550100")
     assert (line["rate_micros"], line["seconds"], line["amount_micros"]) == (200_000, 83, ON_TOP)
-    text = "".join(spreadsheet.csv_lines(statements.leg_rows(april, acme.scope, view.id)))
+    text = "".join(spreadsheet.csv_lines(statement_files.leg_rows(april, acme.scope, view.id)))
     rows = list(csv.DictReader(io.StringIO(text)))
     assert sum(parse_amount(row["charge"]) for row in rows) == view.stored.charges_micros
     assert [parse_amount(row["surcharge"]) for row in rows if row["leg"] == "forwarded"] == [ON_TOP]
