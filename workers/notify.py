@@ -11,6 +11,7 @@ from gateway.services import (
     payment_notices,
     renewal_mail,
     renewals,
+    statement_mail,
 )
 from gateway.services.deeds import Handler
 from gateway.store import outbox
@@ -36,6 +37,7 @@ def handlers(tools: Work) -> dict[str, Handler]:
         )
         | renewals.handlers(runtime.units)
         | renewal_mail.handlers(runtime.units, tools.mailer, settings.public_url)
+        | statement_mail.handlers(runtime.units, tools.mailer, settings)
         | billing_notices.handlers(runtime.units, tools.mailer, tools.hooks, settings.public_url)
     )
 

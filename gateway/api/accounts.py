@@ -54,6 +54,9 @@ class AccountChanges(Model):
     vat_id: str | None = Field(
         None, description="Of the account's country; staff looks it up before tax is left out."
     )
+    attach_statement: bool | None = Field(
+        None, description="The mail about a statement brings its PDF; an e-invoice where it can."
+    )
     plan: str | None = Field(None, description="Staff only: move to this plan's newest version.")
     billing: Literal["own", "agency_shared"] | None = Field(
         None, description="Staff only: who pays for calls that begin from now on."
@@ -81,6 +84,7 @@ class AccountOut(BaseModel):
     vat_id_checked_at: dt.datetime | None = Field(
         description="Null: tax is not left out on its strength."
     )
+    attach_statement: bool
     billing: str
     parent: UUID | None
     allowed_countries: list[str]
@@ -234,6 +238,7 @@ def account_out(account: Account) -> AccountOut:
         address=account.address,
         vat_id=account.vat_id,
         vat_id_checked_at=account.vat_id_checked_at,
+        attach_statement=account.attach_statement,
         billing=account.billing,
         parent=account.parent_id,
         allowed_countries=list(account.allowed_countries),

@@ -56,6 +56,7 @@ class MailsOut(Items[MailOut]):
 
 class WholeMailOut(MailOut):
     body: str
+    attachments: list[str] = Field(description="Names of the files that came with it.")
 
 
 class WaitingOut(BaseModel):
@@ -135,7 +136,7 @@ def get_mail(staff: Principal, mail_id: UUID) -> WholeMailOut:
     """One mail (staff)"""
     with runtime.current().units.read() as uow:
         mail = operations.get_mail(uow, mail_id)
-    return WholeMailOut(**_mail_fields(mail), body=mail.body)
+    return WholeMailOut(**_mail_fields(mail), body=mail.body, attachments=mail.attachments)
 
 
 def _waiting_out(waiting: operations.Waiting) -> WaitingOut:

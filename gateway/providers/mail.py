@@ -17,10 +17,18 @@ HARD_BOUNCE = 500  # SMTP replies from here on are permanent (RFC 5321 4.2.1)
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    name: str
+    media_type: str  # "application/pdf"
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     to: str
     subject: str
     body: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Mailer(Protocol):
@@ -54,6 +62,11 @@ class SmtpMailer:
         message["To"] = mail.to
         message["Subject"] = mail.subject
         message.set_content(mail.body)
+        for attached in mail.attachments:
+            kind, _, subtype = attached.media_type.partition("/")
+            message.add_attachment(
+                attached.content, maintype=kind, subtype=subtype, filename=attached.name
+            )
         try:
             with self._connect() as server:
                 server.send_message(message)

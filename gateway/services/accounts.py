@@ -144,9 +144,9 @@ def update_account(
 ) -> Account:
     """Change what is named: name, billing_email, time_zone, country, allowed_countries,
     suspended_notice (None: callers are refused unbilled), low_balance_micros (None: no warning),
-    legal_name, address and vat_id as on bills, and, by staff only (the edge sees to that):
-    plan_code, which moves it to that plan's newest version, and billing, which says who pays from
-    now on.
+    legal_name, address and vat_id as on bills, attach_statement (its PDF comes with its mail),
+    and, by staff only (the edge sees to that): plan_code, which moves it to that plan's newest
+    version, and billing, which says who pays from now on.
     """
     account = get_account(uow, scope)
     errors: list[FieldError] = []
@@ -261,6 +261,8 @@ def _complaint(name: str, value: Any) -> FieldError | None:
             most = BILLED_LENGTH_MAX[name]
             if not isinstance(value, str) or len(value) > most or not _is_printable(value):
                 words = f"write at most {most} characters, or leave it empty"
+        case "attach_statement":
+            words = "" if isinstance(value, bool) else "write true or false"
         case _:
             words = "this cannot be changed here: leave it out"
     return FieldError(f"/{name}", words) if words else None

@@ -1,4 +1,4 @@
-"""Mail and webhooks about statements, alerts and arrears; and what became of them."""
+"""Mail and webhooks about debits, alerts and arrears; and what became of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ def handlers(
         _post(units, hooks, deed)
 
     return {
-        "statement": mail,
         debits.RETURNED: mail,
         "alert": mail,
         "alert_hook": hook,
@@ -45,36 +44,6 @@ def _post(units: UnitsOfWork, hooks: Hooks, deed: DueDeed) -> None:
         **deed.payload,
     }
     hooks.post(reach.hook_url, reach.hook_secret, event)
-
-
-def _statement(account: Account, payload: Payload, url: str) -> tuple[str, str]:
-    currency = payload["currency"]
-    owed = f"Total owed: {payload['owed']} {currency}.\n{_how_to_pay(payload)}"
-    return (
-        f"{account.name}: statement {payload['label']}",
-        f"Hello,\n\nthe statement of {account.name} from {payload['starts_on']} to"
-        f" {payload['last_on']} is ready.\n\n"
-        f"Charges: {payload['charges']} {currency}\n"
-        f"Balance at the end: {payload['closing']} {currency}\n{owed}\n"
-        "As PDF with every rate, and as CSV with every leg:"
-        f" {url}/billing/statements/{payload['id']}\n",
-    )
-
-
-def _how_to_pay(payload: Payload) -> str:
-    if not payload["due_on"]:
-        return ""
-    payable, debit = f"{payload['payable']} {payload['currency']}", payload["debit"]
-    if debit:
-        return (
-            f"{payload['tax']} We collect {debit['amount']} {payload['currency']} from"
-            f" {debit['iban']} on {debit['collect_on']} under your mandate {debit['mandate']}:"
-            " there is nothing for you to do.\n"
-        )
-    return (
-        f"{payload['tax']} Please pay {payable} by {payload['due_on']} and write"
-        f" {payload['label']} as the reference.\n"
-    )
 
 
 def _debit_returned(account: Account, payload: Payload, url: str) -> tuple[str, str]:
@@ -117,7 +86,6 @@ def _arrears(account: Account, payload: Payload, url: str) -> tuple[str, str]:
 
 
 COMPOSERS: dict[str, Compose] = {
-    "statement": _statement,
     debits.RETURNED: _debit_returned,
     "alert": _alert,
     dunning.NOTICE: _arrears,

@@ -63,6 +63,16 @@ def factur_x(
     return statement_files.kept(units, scope, statement_id, FACTUR_X, make)
 
 
+def best_pdf(
+    units: UnitsOfWork, scope: Scope, statement_id: uuid.UUID, settings: Settings
+) -> bytes:
+    """With the e-invoice inside where one can be made, else the paper alone."""
+    try:
+        return factur_x(units, scope, statement_id, settings)
+    except (Conflict, NotInstalled, SellerIncomplete):
+        return statement_files.pdf(units, scope, statement_id, settings)
+
+
 def _write(settings: Settings, stored: StoredStatement) -> bytes:
     if stored.document["invoice"] is None:
         raise Conflict("Nothing was charged in this period: its statement is no invoice.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.providers.mail import Mail, Mailer
+from gateway.providers.mail import Attachment, Mail, Mailer
 from gateway.providers.telephony import ProviderError
 from gateway.services import accounts, plans
 from gateway.services.accounts import Account
@@ -17,6 +17,7 @@ from gateway.uow import UnitOfWork, UnitsOfWork
 
 Payload = Mapping[str, Any]
 Compose = Callable[[Account, Payload, str], tuple[str, str]]
+Attach = Callable[[Account, Payload], tuple[Attachment, ...]]
 
 
 def handlers(units: UnitsOfWork, mailer: Mailer, public_url: str) -> dict[str, Handler]:
@@ -26,8 +27,17 @@ def handlers(units: UnitsOfWork, mailer: Mailer, public_url: str) -> dict[str, H
     }
 
 
+def nothing(account: Account, payload: Payload) -> tuple[Attachment, ...]:
+    return ()
+
+
 def send(
-    units: UnitsOfWork, mailer: Mailer, public_url: str, deed: DueDeed, compose: Compose
+    units: UnitsOfWork,
+    mailer: Mailer,
+    public_url: str,
+    deed: DueDeed,
+    compose: Compose,
+    attach: Attach = nothing,
 ) -> None:
     """A second run finds the stored copy and sends nothing. A crash between sending and storing
     sends the same mail twice: a doubled warning is better than a lost one."""
@@ -39,7 +49,7 @@ def send(
         signature = "" if deed.kind == "text_received" else _signature(uow, account)
     subject, body = compose(account, deed.payload, public_url)
     to = str(deed.payload.get("to", account.billing_email))
-    mail = Mail(to, subject, body + signature)
+    mail = Mail(to, subject, body + signature, attach(account, deed.payload))
     try:
         mailer.send(mail)
     except ProviderError as refusal:
@@ -55,6 +65,7 @@ def send(
             to_address=mail.to,
             subject=mail.subject,
             body=mail.body,
+            attachments=[attached.name for attached in mail.attachments],
             transport=mailer.name,
             now=uow.now,
         )

@@ -86,6 +86,7 @@ class MailLine:
 @dataclass(frozen=True, slots=True)
 class Mail(MailLine):
     body: str
+    attachments: list[str]  # names of files
 
 
 def overview(uow: UnitOfWork) -> Operations:

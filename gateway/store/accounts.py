@@ -80,6 +80,7 @@ class AccountRow(Base):
     alert_low_micros: Mapped[int | None]
     alert_high_micros: Mapped[int | None]
     alerts_minutes: Mapped[bool] = mapped_column(server_default="false")  # some watch minutes
+    attach_statement: Mapped[bool] = mapped_column(server_default="true")  # to its mail
     # When included credit ends and the next cycle's begins; None: there is none in the wallet.
     credit_turns_at: Mapped[dt.datetime | None]
 
@@ -148,6 +149,7 @@ class Account:
     address: str
     vat_id: str
     vat_id_checked_at: dt.datetime | None
+    attach_statement: bool
     credit_turns_at: dt.datetime | None
 
     @property
@@ -296,6 +298,7 @@ def _accounts() -> Select[*tuple[Any, ...]]:
             row.address,
             row.vat_id,
             row.vat_id_checked_at,
+            row.attach_statement,
             row.credit_turns_at,
         )
         .join(PlanVersionRow, PlanVersionRow.id == row.plan_version_id)

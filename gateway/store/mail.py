@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, Index, exists, select
 from sqlalchemy.dialects.postgresql import insert
@@ -24,6 +25,7 @@ class MailRow(Base):
     body: Mapped[str]
     sent_at: Mapped[dt.datetime]
     transport: Mapped[str]  # sandbox, smtp
+    attachments: Mapped[list[str]] = mapped_column(server_default="[]")  # names of files
 
     __table_args__ = (Index("ix_mail_sent_at", "sent_at"),)
 
@@ -40,6 +42,7 @@ def keep(
     to_address: str,
     subject: str,
     body: str,
+    attachments: Sequence[str] = (),
     transport: str,
     now: dt.datetime,
 ) -> None:
@@ -53,6 +56,7 @@ def keep(
             to_address=to_address,
             subject=subject,
             body=body,
+            attachments=list(attachments),
             sent_at=now,
             transport=transport,
         )

@@ -135,6 +135,7 @@ def mail(connection: Connection, mail_id: uuid.UUID) -> Row[*tuple[Any, ...]] | 
             MailRow.transport,
             MailRow.account_id,
             MailRow.body,
+            MailRow.attachments,
         ).where(MailRow.id == mail_id)
     ).one_or_none()
 

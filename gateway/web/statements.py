@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import (
     Response,
     flash,
+    g,
     redirect,
     render_template,
     request,
@@ -41,14 +42,17 @@ def list_statements() -> str:
 def change_billing_details() -> AnyResponse | tuple[str, int]:
     """Who the bills are for; statements that are issued already stay as they are."""
     typed = {name: request.form.get(name, "").strip() for name in DETAILS}
-    changes = typed | {
+    changes: dict[str, Any] = typed | {
         "address": typed["address"].replace("\r\n", "\n"),
+        "attach_statement": "attach_statement" in request.form,
     }
     try:
         with runtime.current().units.begin() as uow:
             accounts.update_account(uow, scope(), changes, principal().name)
     except Invalid as invalid:
-        return statements_page(invalid, typed), 422
+        return statements_page(
+            invalid, typed | {"attach": request.form.get("attach_statement", "")}
+        ), 422
     flash(_("Saved: the next statement is made out like this."))
     return redirect(url_for("web.list_statements"))
 
@@ -64,6 +68,7 @@ def statements_page(invalid: Invalid | None = None, typed: dict[str, str] | None
         section="billing",
         page=page,
         details=details,
+        attach=g.account.attach_statement if typed is None else bool(typed.get("attach")),
         errors=plan_form.errors_by_field((e.path.removeprefix("/"), e.message) for e in errors),
         next_url=url_for("web.list_statements", after=page.next) if page.next else None,
         first_url=url_for("web.list_statements") if after else None,

@@ -3,16 +3,21 @@
 import csv
 import datetime as dt
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from apiflask import APIFlask
+from pypdf import PdfReader
 
 from billing.money import parse_amount
+from gateway.runtime import EXTENSION
 from gateway.services import statements
 from gateway.services.accounts import Account
 from gateway.uow import UnitsOfWork
 from tests.api.conftest import Program
 from tests.services.history import History, Target
+from tests.services.test_statements import SELLER
 
 
 @pytest.fixture
@@ -56,12 +61,40 @@ def test_its_files_are_the_pages_own(acmes: Program, issued: dict[str, Any]) -> 
     assert sum(parse_amount(row["charge"]) for row in rows) == 138_332
 
 
+def test_s5_16_the_e_invoice_is_downloaded_alone_and_inside_the_paper(
+    app: APIFlask, acmes: Program, issued: dict[str, Any]
+) -> None:
+    listed = acmes.get("/statements").json
+    assert listed is not None
+    path = f"/statements/{listed['items'][0]['id']}"
+    refused = acmes.get(f"{path}.factur-x.pdf")
+    assert refused.status_code == 409 and refused.json is not None
+    assert refused.json["code"] == "seller_incomplete"
+    runtime = app.extensions[EXTENSION]
+    settings = runtime.settings.model_copy(update=SELLER)
+    app.extensions[EXTENSION] = replace(runtime, settings=settings)
+    data = acmes.get(f"{path}.xml")
+    assert data.mimetype == "application/xml" and b"CrossIndustryInvoice" in data.data
+    paper = acmes.get(f"{path}.factur-x.pdf")
+    assert paper.mimetype == "application/pdf"
+    assert PdfReader(io.BytesIO(paper.data)).attachments["factur-x.xml"] == [data.data]
+
+
+def test_its_mail_brings_it_unless_the_account_says_no(acmes: Program, acme: Account) -> None:
+    path = f"/accounts/{acme.id}"
+    found = acmes.get(path).json
+    assert found is not None and found["attach_statement"] is True
+    changed = acmes.patch(path, {"attach_statement": False}).json
+    assert changed is not None and changed["attach_statement"] is False
+    assert acmes.patch(path, {"attach_statement": "no"}).status_code == 422
+
+
 def test_h1_a_stranger_finds_none_of_it(
     acmes: Program, cobalts: Program, issued: dict[str, Any]
 ) -> None:
     listed = acmes.get("/statements").json
     assert listed is not None
-    for end in ("", ".pdf", ".csv"):
+    for end in ("", ".pdf", ".csv", ".xml", ".factur-x.pdf"):
         answer = cobalts.get(f"/statements/{listed['items'][0]['id']}{end}")
         assert answer.status_code == 404
     empty = cobalts.get("/statements").json

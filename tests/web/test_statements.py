@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from billing.money import parse_amount
 from gateway.runtime import EXTENSION
 from gateway.services import accounts, ledger, looks, statements, transfers
 from gateway.uow import UnitsOfWork
+from tests.services.test_statements import SELLER
 from tests.web.conftest import OLGA, Browser, World
 
 APRIL = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)
@@ -55,8 +57,41 @@ def test_the_files_are_what_they_are_called(acme: Browser, statement_id: Any) ->
     assert sum(parse_amount(row["charge"]) for row in rows) == 138_332
 
 
+def test_s5_16_the_e_invoice_is_downloaded_alone_and_inside_the_paper(
+    world: World, acme: Browser, statement_id: Any
+) -> None:
+    path = f"/billing/statements/{statement_id}"
+    assert acme.get(f"{path}.xml").status_code == 409, "the seller's settings are missing"
+    settings = world.runtime.settings.model_copy(update=SELLER)
+    world.app.extensions[EXTENSION] = replace(world.runtime, settings=settings)
+    page = acme.page(path)
+    assert f"{path}.xml" in page and f"{path}.factur-x.pdf" in page
+    data = acme.get(f"{path}.xml")
+    assert data.mimetype == "application/xml" and b"CrossIndustryInvoice" in data.data
+    paper = acme.get(f"{path}.factur-x.pdf")
+    assert paper.mimetype == "application/pdf"
+    assert re.search(
+        r'filename="[0-9A-F]{8}-000001\.factur-x\.pdf"', paper.headers["Content-Disposition"]
+    )
+    assert PdfReader(io.BytesIO(paper.data)).attachments["factur-x.xml"] == [data.data]
+
+
+def test_the_owner_says_whether_its_mail_brings_the_statement(world: World, acme: Browser) -> None:
+    def wants_it() -> bool:
+        with world.units.read() as uow:
+            return accounts.get_account(uow, world.acme.scope).attach_statement
+
+    checked = 'name="attach_statement" value="1" checked'
+    assert wants_it() and checked in acme.page("/billing/statements")
+    fields = {"legal_name": "", "address": "", "vat_id": ""}
+    acme.post("/billing/details", fields)
+    assert not wants_it() and checked not in acme.page("/billing/statements")
+    acme.post("/billing/details", fields | {"attach_statement": "1"})
+    assert wants_it()
+
+
 def test_h1_a_stranger_finds_none_of_it(cobalt: Browser, statement_id: Any) -> None:
-    for end in ("", ".pdf", ".csv"):
+    for end in ("", ".pdf", ".csv", ".xml", ".factur-x.pdf"):
         assert cobalt.get(f"/billing/statements/{statement_id}{end}").status_code == 404
 
 

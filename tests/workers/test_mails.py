@@ -91,7 +91,9 @@ def test_s1_19_every_mail_about_money_says_whom_to_ask(stage: World) -> None:
     document = load_catalogue()["payg"] | {"support_contact": CONTACT}
     with stage.units.begin() as uow:
         plans.publish_plan(uow, "asked", document, "Olga")
-        accounts.update_account(uow, acme, {"plan_code": "asked"}, "Olga")
+        accounts.update_account(
+            uow, acme, {"plan_code": "asked", "attach_statement": False}, "Olga"
+        )
     for kind, payload in (MAILS | {"text_received": A_TEXT}).items():
         handlers[kind](DueDeed(new_id(), acme.tenant_id, acme.account_id, kind, kind, payload, 1))
     mails = {row.key: row.body for row in stage.rows(MailRow, acme) if row.key in handlers}
