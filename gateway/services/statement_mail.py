@@ -6,6 +6,7 @@ keeps its mail small gets neither.
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from gateway.config import Settings
@@ -24,8 +25,9 @@ def handlers(units: UnitsOfWork, mailer: Mailer, settings: Settings) -> dict[str
     def attach(account: Account, payload: Payload) -> tuple[Attachment, ...]:
         if not account.attach_statement:
             return ()
-        content = einvoices.best_pdf(units, account.scope, UUID(payload["id"]), settings)
-        return (Attachment(f"{payload['label']}.pdf", statement_files.PDF, content),)
+        statement_id = UUID(payload["id"])
+        read = partial(einvoices.best_pdf, units, account.scope, statement_id, settings)
+        return (Attachment(f"{payload['label']}.pdf", statement_files.PDF, read),)
 
     def mail(deed: DueDeed) -> None:
         notices.send(units, mailer, settings.public_url, deed, _statement, attach)

@@ -133,13 +133,17 @@ STANDARD = {
     "resultTypes": ["violations"],
 }
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-BY_FORM = {"web.number_order": "/numbers/order?e164=%2B14155550123"}
+BY_FORM = {
+    "web.number_order": "/numbers/order?e164=%2B14155550123",
+    # Linked where there is a mandate, and the demo's customers pay in dollars.
+    "web.mandate": "/billing/mandate",
+}
 NOWHERE = {
     "web.bundle_buy",  # no plan of the demo sells single minutes; tests/web/test_bundles.py
     "web.card_back",  # where the card's page leads back to, once
     "web.message_by_line",  # leads on to the message
 }
-FILES = re.compile(r"[._](csv|pdf|xml|factur_x)$|recording$")
+FILES = re.compile(r"[._](csv|pdf|xml|factur_x|file)$|recording$")
 
 
 def pages_of(app: Flask) -> set[str]:

@@ -62,7 +62,7 @@ def url(server: socketserver.ThreadingTCPServer) -> str:
 def test_s5_16_a_file_comes_with_its_name_and_byte_for_byte(
     post_office: socketserver.ThreadingTCPServer,
 ) -> None:
-    attached = Attachment("ABC-1.pdf", "application/pdf", PDF)
+    attached = Attachment("ABC-1.pdf", "application/pdf", lambda: PDF)
     mail = Mail("ann@acme.test", "Statement ABC-1", "Hello,\n\nit is ready.\n", (attached,))
     SmtpMailer(url(post_office)).send(mail)
     (raw,) = post_office.taken  # type: ignore[attr-defined]

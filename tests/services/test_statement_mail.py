@@ -61,8 +61,8 @@ def test_s5_16_the_mail_brings_the_e_invoice_that_the_pages_give(
     assert mail.to == account.billing_email and view.label in mail.subject
     (file,) = mail.attachments
     assert (file.name, file.media_type) == (f"{view.label}.pdf", "application/pdf")
-    assert file.content == einvoices.factur_x(calendar.units, account.scope, view.id, known)
-    (data,) = PdfReader(io.BytesIO(file.content)).attachments["factur-x.xml"]
+    assert file.read() == einvoices.factur_x(calendar.units, account.scope, view.id, known)
+    (data,) = PdfReader(io.BytesIO(file.read())).attachments["factur-x.xml"]
     assert view.label.encode() in data
     assert kept(calendar) == [f"{view.label}.pdf"]
 
@@ -76,8 +76,8 @@ def test_where_no_e_invoice_can_be_made_the_plain_paper_comes(
     account, view = invoice
     monkeypatch.setattr(einvoices, "LIBRARIES", ("not_on_this_machine",))
     (file,) = deliver(calendar, settings.model_copy(update=SELLER)).attachments
-    assert file.content == statement_files.pdf(calendar.units, account.scope, view.id, settings)
-    assert not PdfReader(io.BytesIO(file.content)).attachments
+    assert file.read() == statement_files.pdf(calendar.units, account.scope, view.id, settings)
+    assert not PdfReader(io.BytesIO(file.read())).attachments
 
 
 def test_an_account_that_wants_no_file_gets_the_words_alone(
