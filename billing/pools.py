@@ -97,10 +97,11 @@ NOTHING = PoolGrant(0, "0")
 @dataclass(frozen=True, slots=True)
 class Given:
     """What the cycle that runs was given so far: the minutes of the greatest plan that gave any,
-    its own or an upgrade, and whether an upgrade gave a full complement."""
+    its own or an upgrade, and whether they stay beside a full complement: because an upgrade gave
+    one before, or because so much rolled over that more is left than the complement."""
 
     minutes: int = 0
-    in_full: bool = False
+    stays: bool = False
 
 
 NOTHING_GIVEN = Given()
@@ -125,13 +126,13 @@ def upgrade_grant(
     """What an upgrade grants in the cycle that runs.
 
     `full` is the whole complement whatever day it is (S4-05), in the place of what the cycle had;
-    after it, what a still greater plan has more. `prorated` comes beside what the cycle has: what
-    the plan has more, for the days left, rounded down. Once is enough: a plan that has no more
-    than one that gave some in this cycle grants nothing.
+    where that stays, what the plan has more. `prorated` comes beside what the cycle has: what the
+    plan has more, for the days left, rounded down. Once is enough: a plan that has no more than one
+    that gave some in this cycle grants nothing.
     """
     if new.minutes <= given.minutes:
         return NOTHING
-    if share == "full" and not given.in_full:
+    if share == "full" and not given.stays:
         return PoolGrant(new.size_seconds, f"{new.minutes} × {SECONDS_PER_MINUTE}")
     more = f"({new.minutes} - {given.minutes})" if given.minutes else f"{new.minutes}"
     formula = f"{more} × {SECONDS_PER_MINUTE}"

@@ -166,7 +166,11 @@ def may_expire(bucket: Bucket, now: datetime, oldest_open_leg_at: datetime | Non
     return oldest_open_leg_at is None or oldest_open_leg_at >= bucket.expires_at
 
 
-def carried_over(rollover: Rollover, remaining_seconds: int) -> tuple[int, int]:
-    """Seconds that go into the next period, and seconds that expire (C4)."""
-    carried = rollover.carried_seconds(max(0, remaining_seconds))
-    return carried, max(0, remaining_seconds) - carried
+def carried_over(
+    rollover: Rollover, remaining_seconds: int, before_seconds: int = 0
+) -> tuple[int, int]:
+    """Seconds that go into the next period, and seconds that expire (C4). The cap is the period's:
+    `before_seconds` went from other grants of it."""
+    left = max(0, remaining_seconds)
+    carried = max(0, rollover.carried_seconds(left + before_seconds) - before_seconds)
+    return carried, left - carried

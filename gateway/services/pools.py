@@ -98,9 +98,9 @@ def upgrade(uow: UnitOfWork, opened: Books, old: PlanVersion, new: PlanVersion) 
     """What a change of plan grants at once: the full complement wherever the cycle is, or the part
     that the plan says; once for each cycle, however often the plan goes up and down (S4-05).
 
-    Answers the seconds. It takes none away: a full complement is more than any plan gave that it
-    takes the place of, a part comes beside it, and a smaller plan leaves the cycle's minutes until
-    it ends. A cycle keeps its end whatever the day of the new plan: `reset` goes on from there.
+    Answers the seconds. It takes none away: a full complement is more than what it takes the place
+    of, a part comes beside it, and a smaller plan leaves the cycle's minutes until it ends. A cycle
+    keeps its end whatever the day of the new plan: `reset` goes on from there.
     """
     pool, zone = new.plan.terms.allowance, opened.locked.time_zone
     cycle, given = given_so_far(uow, opened.scope, zone, old, new)
@@ -113,7 +113,7 @@ def upgrade(uow: UnitOfWork, opened: Books, old: PlanVersion, new: PlanVersion) 
     n = number_now(uow, opened.scope, zone, new)
     before = buckets.of_cycle(uow.connection, opened.scope, n)
     number = before[-1].upgrade + 1 if before else OWN_GRANT + 1
-    if share == "full" and not given.in_full:
+    if share == "full" and not given.stays:
         _end_now(uow, opened.scope)
     _grant(uow, opened, new, grant, _Place(n, cycle, uow.now, number))
     return grant.seconds
@@ -128,15 +128,16 @@ def given_so_far(
     if last is None or last.ends_at <= uow.now:
         begins = last is not None and old.plan.terms.allowance is not None
         return cycle_of(new, zone, uow.now), None if begins else NOTHING_GIVEN
-    given = Given()
+    minutes, left, in_full = 0, 0, False
     for bucket in buckets.of_cycle(uow.connection, scope, last.n):
         terms = plans.plan_version(uow.connection, bucket.plan_version_id).plan.terms
         assert terms.allowance is not None, "a pool's bucket comes from a plan with a pool"
-        in_full = bucket.upgrade > OWN_GRANT and terms.upgrade.allowance == "full"
-        given = Given(
-            max(given.minutes, terms.allowance.minutes),
-            given.in_full or in_full,
-        )
+        minutes = max(minutes, terms.allowance.minutes)
+        in_full |= bucket.upgrade > OWN_GRANT and terms.upgrade.allowance == "full"
+        if bucket.ends_at > uow.now:
+            left += max(0, bucket.remaining_seconds)
+    pool = new.plan.terms.allowance
+    given = Given(minutes, in_full or (pool is not None and left > pool.size_seconds))
     return _cycle_of_bucket(uow, scope, last, zone), given
 
 

@@ -7,6 +7,8 @@ lock: so two clocks, a second run and a day of downtime all leave each period ch
 from __future__ import annotations
 
 import datetime as dt
+import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -181,23 +183,30 @@ def _close_buckets(uow: UnitOfWork, opened: Books) -> None:
     """What is over and can be drawn no more: the rest rolls over as far as the plan lets it, and
     expires (S1-16). Until then it is looked at every minute."""
     scope = opened.scope
+    arrived: Counter[uuid.UUID] = Counter()  # what this look carried into each
     for stored in buckets.open_of(uow.connection, scope.tenant_id, [scope.account_id]):
         if stored.ends_at > uow.now:
             continue
         bucket = bucket_of(uow, stored)
+        bucket = replace(bucket, remaining_seconds=bucket.remaining_seconds + arrived[stored.id])
         oldest = buckets.oldest_open_call_at(uow.connection, scope, before=stored.ends_at)
         if not may_expire(bucket, uow.now, oldest):
             look_at = uow.now + LOOK_AGAIN
             buckets.change(uow.connection, scope.tenant_id, stored.id, look_at=look_at)
             continue
         rollover = plans.plan_version(uow.connection, stored.plan_version_id).plan.terms.rollover
-        carried, expired = carried_over(rollover, bucket.remaining_seconds)
-        successor = _successor(uow, scope, stored) if carried else None
+        successor = None if rollover.mode == "none" else _successor(uow, scope, stored)
         if successor is None:
-            carried, expired = 0, carried + expired
+            carried, expired = 0, max(0, bucket.remaining_seconds)
         else:
+            before = arrived[successor.id]
+            if stored.kind == "pool":
+                before += buckets.carried_of_cycle(uow.connection, scope, stored.n)
+            carried, expired = carried_over(rollover, bucket.remaining_seconds, before)
+        if successor is not None and carried:
             into = bucket_of(uow, successor)
             opened.postings.append(carry_posting(bucket, into, seconds=carried, at=uow.now))
+            arrived[successor.id] += carried
         if expired:
             left = replace(bucket, remaining_seconds=bucket.remaining_seconds - carried)
             opened.postings.append(expire_posting(left, seconds=expired, at=uow.now))
@@ -205,16 +214,15 @@ def _close_buckets(uow: UnitOfWork, opened: Books) -> None:
 
 
 def _successor(uow: UnitOfWork, scope: Scope, stored: StoredBucket) -> StoredBucket | None:
-    return next(
-        (
-            later
-            for later in buckets.open_of(uow.connection, scope.tenant_id, [scope.account_id])
-            if later.kind == stored.kind
-            and later.package_id == stored.package_id
-            and later.n == stored.n + 1
-        ),
-        None,
-    )
+    """The next period's; of several grants of it the newest, which is good to its end."""
+    found = [
+        later
+        for later in buckets.open_of(uow.connection, scope.tenant_id, [scope.account_id])
+        if later.kind == stored.kind
+        and later.package_id == stored.package_id
+        and later.n == stored.n + 1
+    ]
+    return max(found, key=lambda later: later.upgrade, default=None)
 
 
 def month_from_now(uow: UnitOfWork, account: Account) -> dt.date:

@@ -150,6 +150,22 @@ def of_cycle(connection: Connection, scope: Scope, n: int) -> list[StoredBucket]
     return [StoredBucket(*row) for row in rows]
 
 
+_CARRIED = text(
+    """
+select coalesce(sum(p.amount_micros), 0)::bigint
+  from bucket as b join posting as p on p.tenant_id = b.tenant_id and p.key = 'carry:' || b.id
+ where b.tenant_id = :tenant_id and b.account_id = :account_id and b.kind = 'pool' and b.n = :n
+"""
+)
+
+
+def carried_of_cycle(connection: Connection, scope: Scope, n: int) -> int:
+    """Seconds that grants of one cycle of a pool carried into the next so far."""
+    values = {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "n": n}
+    carried: int = connection.scalar(_CARRIED, values)
+    return carried
+
+
 _LAST_POOL = text(
     _COLUMNS
     + """

@@ -100,7 +100,7 @@ def test_s4_05_c12_what_an_upgrade_grants_is_all_of_it_or_says_what_is_missing(
         march,
         date(2026, 3, day),
         share=share,  # type: ignore[arg-type]
-        given=Given(minutes // 3, in_full=share == "full") if had_some else Given(),
+        given=Given(minutes // 3, stays=share == "full") if had_some else Given(),
     )
     why = explain_issue(
         grant.seconds,

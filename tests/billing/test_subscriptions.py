@@ -171,7 +171,7 @@ def test_a_change_of_plan_is_previewed_in_full_or_by_calendar_days(
 
 
 def test_s4_05_a_second_upgrade_in_a_cycle_is_shown_to_grant_nothing() -> None:
-    again = upgraded("full", "full", date(2026, 3, 20), given=Given(500, in_full=True))
+    again = upgraded("full", "full", date(2026, 3, 20), given=Given(500, stays=True))
     assert again.allowance_seconds == 0
     over = upgraded("full", "full", date(2026, 3, 20), given=None)
     assert over.allowance_seconds == 0, "the next cycle begins by itself, with all of them"

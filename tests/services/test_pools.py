@@ -200,6 +200,56 @@ def test_c12_a_change_after_a_downtime_finds_the_next_cycle_whole(calendar: Cale
     desk.prove()
 
 
+def test_c4_c12_the_cap_of_what_rolls_over_is_the_cycles_whatever_grants_it_had(
+    calendar: Calendar,
+) -> None:
+    capped = {"rollover": {"mode": "capped", "cap_minutes": 10}}
+    small = publish(calendar, 100, **capped)
+    large = publish(calendar, 1_000, upgrade=PRORATED, **capped)
+    desk = Desk(calendar, small)
+    calendar.at(2026, 3, 17, 12)
+    desk.change(large)
+    calendar.at(2026, 4, 1, 0, 1)
+    desk.renew()
+    assert desk.left() == 60_000 + 600
+    calendar.at(2026, 5, 3)
+    desk.renew()
+    assert desk.left() == 60_000 + 600
+    desk.prove()
+
+
+def test_c4_s4_05_a_full_complement_takes_nothing_of_what_rolled_over(calendar: Calendar) -> None:
+    kept = {"rollover": {"mode": "unlimited"}}
+    small, medium, large = (publish(calendar, minutes, **kept) for minutes in (100, 150, 1_000))
+    desk = Desk(calendar, small)
+    calendar.at(2026, 4, 1, 9)
+    desk.renew()
+    assert desk.left() == 12_000
+    assert desk.promised(medium) == 3_000, "what it has more: the whole would be fewer"
+    desk.change(medium)
+    assert desk.left() == 15_000
+    desk.change(large)
+    assert desk.left() == 15_000 + 51_000
+    calendar.at(2026, 5, 1, 9)
+    desk.renew()
+    assert desk.left() == 15_000 + 51_000 + 60_000
+    desk.prove()
+
+
+@pytest.mark.parametrize("daily", [True, False], ids=["every day", "after a downtime"])
+def test_c4_what_rolls_over_is_all_there_however_late_it_is_looked_at(
+    calendar: Calendar, daily: bool
+) -> None:
+    desk = Desk(calendar, publish(calendar, 100, rollover={"mode": "unlimited"}))
+    for _ in range(100):
+        calendar.now += DAY
+        if daily:
+            desk.renew()
+    desk.renew()
+    assert desk.left() == 4 * 6_000
+    desk.prove()
+
+
 # Another day of the cycle.
 
 
