@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from billing.calendar import billing_cycle, local_date
 from billing.catalogue import load_catalogue
 from gateway.services import (
     accounts,
@@ -254,18 +255,18 @@ def test_c4_what_rolls_over_is_all_there_however_late_it_is_looked_at(
 
 
 @pytest.mark.parametrize(
-    "old, new, share",
+    "goes, old, new, share",
     [
-        pytest.param(17, 20, 3 / 31, id="later in the month: the days between"),
-        pytest.param(17, 10, 23 / 30, id="earlier: the rest of the cycle that has begun"),
-        pytest.param(17, 17, None, id="the same day"),
-        pytest.param(1, 31, 29 / 30, id="the last day of the month"),
-        pytest.param(31, 1, 1 / 30, id="from the last day to the first"),
+        pytest.param("down", 17, 20, 3 / 31, id="later in the month: the days between"),
+        pytest.param("up", 17, 20, 3 / 31, id="and after an upgrade"),
+        pytest.param("down", 17, 10, 23 / 30, id="earlier: the rest of the cycle that has begun"),
+        pytest.param("up", 17, 17, None, id="the same day"),
+        pytest.param("down", 1, 31, 29 / 30, id="the last day of the month"),
+        pytest.param("down", 31, 1, 1 / 30, id="from the last day to the first"),
     ],
 )
-@pytest.mark.parametrize("goes", ["down", "up"])
 def test_s4_02_s4_06_a_new_day_of_the_cycle_leaves_no_day_without_minutes(
-    calendar: Calendar, old: int, new: int, share: float | None, goes: str
+    calendar: Calendar, goes: str, old: int, new: int, share: float | None
 ) -> None:
     """Looked at every day, and once after months: the same minutes at the same times."""
     minutes = (1_000, 500) if goes == "down" else (500, 1_000)
@@ -278,7 +279,7 @@ def test_s4_02_s4_06_a_new_day_of_the_cycle_leaves_no_day_without_minutes(
     calendar.now += DAY
     for desk in (daily, late):
         desk.change(after)
-    for _ in range(70):
+    for _ in range(64):
         calendar.now += DAY
         renewals.renew_account(calendar.units, daily.scope)
         assert daily.left() > 0
@@ -293,6 +294,37 @@ def test_s4_02_s4_06_a_new_day_of_the_cycle_leaves_no_day_without_minutes(
     short = [seconds for seconds in granted if seconds != whole]
     assert short == ([] if share is None else [pytest.approx(whole * share, abs=1)])
     daily.prove()
+
+
+def test_s4_06_from_every_day_of_the_month_to_every_other_after_a_downtime(
+    calendar: Calendar,
+) -> None:
+    """Over 29 February and the change of the clocks, in one look: each day is paid for once."""
+    calendar.at(2028, 1, 20, 9)
+    desks = {}
+    for day in range(1, 32):
+        old = publish(calendar, 310, day)
+        desks[day * 7 % 31 + 1] = Desk(calendar, old, f"from-{day}")
+    calendar.now += DAY
+    for day, desk in desks.items():
+        desk.change(f"pool_310_{day}")
+    calendar.now += 75 * DAY
+    desks[1].renew()
+    for day, desk in desks.items():
+        (_, first_end), *later = desk.stretches()
+        zone = desk.account.time_zone
+        ends, sums = first_end, []
+        for begins, end in later:
+            assert begins == ends, "neither a gap nor two at once"
+            cycle = billing_cycle(day, begins, zone)
+            assert end == cycle.ends_at
+            sums.append(18_600 * cycle.days_left(local_date(begins, zone)) // cycle.days)
+            ends = end
+        assert ends > calendar.now and desk.issued() == [18_600, *sums]
+        assert set(sums[1:]) == {18_600} and desk.left() > 0
+    desks[1].renew()
+    assert all(len(desk.issued()) == len(desk.stretches()) for desk in desks.values())
+    desks[1].prove()
 
 
 def test_s4_02_the_figures_of_the_short_cycle_have_its_own_dates(calendar: Calendar) -> None:
