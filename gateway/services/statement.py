@@ -35,6 +35,15 @@ from gateway.uow import UnitOfWork
 _POSTING_ID = re.compile(r"([0-9a-f-]{36})-([0-9]{1,18})")
 
 
+EXPLAINED_BY_SUM = (
+    PostingKind.PLAN_CHANGE,
+    PostingKind.ISSUE,
+    PostingKind.INCLUDED_CREDIT,
+    PostingKind.CREDIT_EXPIRY,
+)
+"""Lines whose `reason` is the sum behind the amount."""
+
+
 @dataclass(frozen=True, slots=True)
 class StatementLine:
     """`amount_micros` is signed as the wallet sees it: negative is a charge. Lines in the unit
@@ -62,6 +71,11 @@ class StatementLine:
     @property
     def in_seconds(self) -> bool:
         return self.unit == SECONDS
+
+    @property
+    def because(self) -> str | None:
+        """What somebody gave as the reason; the sum of a line that has one is for `explain`."""
+        return None if self.kind in EXPLAINED_BY_SUM else self.reason
 
 
 def posting_id(tenant_id: uuid.UUID, seq: int) -> str:

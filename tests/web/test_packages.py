@@ -124,6 +124,16 @@ def test_s4_01_to_s4_03_settings_calls_shows_the_minutes_of_the_cycle(shop: Worl
     assert "1 h 40 min" in section, "100 minutes"
 
 
+def test_s5_20_the_sum_behind_minutes_stands_in_their_explanation_alone(shop: World) -> None:
+    owner = shop.logged_in("owner@acme.test")
+    bill = owner.page("/billing")
+    assert "Minutes of the cycle" in bill and "100 × 60" not in bill
+    line = re.search(r'href="([^"]+)">Minutes of the cycle', bill)
+    assert line is not None
+    page = owner.page(line.group(1))
+    assert page.count("100 × 60") == 1 and "Because" not in page
+
+
 def test_accounts_without_a_pool_have_no_minutes_on_their_pages(world: World) -> None:
     assert "Minutes left" not in world.logged_in("owner@cobalt.test").page("/")
 
