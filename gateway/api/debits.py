@@ -54,7 +54,7 @@ class RunIn(Model):
     until: dt.date | None = Field(None, description="Statements due until then; else seven days.")
 
 
-class RunOut(BaseModel):
+class DebitRunOut(BaseModel):
     """`count` and `amount` leave out what was canceled."""
 
     id: UUID
@@ -69,12 +69,12 @@ class RunOut(BaseModel):
     is_written: bool = Field(description="The file was made, and stays as it is.")
 
 
-class RunsOut(BaseModel):
-    items: list[RunOut]
+class DebitRunsOut(BaseModel):
+    items: list[DebitRunOut]
 
 
 class MadeOut(BaseModel):
-    run: RunOut | None = Field(description="Null: nothing falls due that has a mandate.")
+    run: DebitRunOut | None = Field(description="Null: nothing falls due that has a mandate.")
 
 
 class DebitsQuery(Listing):
@@ -147,11 +147,11 @@ def prepare_debits(staff: Principal, body: RunIn) -> MadeOut:
 
 @blueprint.get("/ops/debit-runs")
 @for_ops
-@blueprint.output(RunsOut)
-def list_debit_runs(staff: Principal) -> RunsOut:
+@blueprint.output(DebitRunsOut)
+def list_debit_runs(staff: Principal) -> DebitRunsOut:
     """List the newest runs (staff)"""
     with runtime.current().units.read() as uow:
-        return RunsOut(items=[_run_out(run) for run in debit_runs.runs(uow)])
+        return DebitRunsOut(items=[_run_out(run) for run in debit_runs.runs(uow)])
 
 
 @blueprint.get("/ops/debit-runs/<uuid:run_id>.xml")
@@ -222,8 +222,8 @@ def _due_out(one: Due) -> DueOut:
     )
 
 
-def _run_out(run: Run) -> RunOut:
-    return RunOut(
+def _run_out(run: Run) -> DebitRunOut:
+    return DebitRunOut(
         id=run.id,
         created_at=run.created_at,
         created_by=run.created_by,

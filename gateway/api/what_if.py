@@ -40,14 +40,14 @@ class CallSumsOut(SumsOut):
     drawn_seconds: int = Field(description="Of these, seconds that packages or a pool would meet.")
 
 
-class NumberOut(BaseModel):
+class WhatIfNumberOut(BaseModel):
     phone_number: str
     charged: Money
     would_have_been: Money
     difference: Money
 
 
-class LegOut(BaseModel):
+class WhatIfLegOut(BaseModel):
     leg_sid: str
     call_sid: str
     started_at: dt.datetime
@@ -77,8 +77,8 @@ class WhatIfOut(BaseModel):
     included: SumsOut = Field(
         description="What credit that the access fee includes paid of calls and texts: negative."
     )
-    numbers: list[NumberOut]
-    legs: list[LegOut] = Field(description="The legs that differ most, at most 100.")
+    numbers: list[WhatIfNumberOut]
+    legs: list[WhatIfLegOut] = Field(description="The legs that differ most, at most 100.")
     differing_legs: int
     unpriced_legs: int = Field(description="Legs for which the other plan has no price.")
 
@@ -127,7 +127,7 @@ def ask_what_if(access: Access, body: WhatIfIn) -> WhatIfOut:
         access=_sums(seen.access),
         included=_sums(seen.included),
         numbers=[
-            NumberOut(
+            WhatIfNumberOut(
                 phone_number=number.e164,
                 charged=money(number.sums.charged_micros),
                 would_have_been=money(number.sums.replayed_micros),
@@ -150,8 +150,8 @@ def _sums(sums: Sums) -> SumsOut:
     )
 
 
-def _leg(leg: LegLine) -> LegOut:
-    return LegOut(
+def _leg(leg: LegLine) -> WhatIfLegOut:
+    return WhatIfLegOut(
         leg_sid=leg.leg_sid,
         call_sid=leg.call_sid,
         started_at=leg.started_at,

@@ -4,6 +4,7 @@ import re
 
 from apiflask import APIFlask
 from openapi_spec_validator import validate
+from pydantic import BaseModel
 from werkzeug.test import Client
 
 
@@ -21,6 +22,19 @@ def test_the_document_is_valid_and_names_every_route(app: APIFlask) -> None:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert described == routes
+
+
+def test_no_two_shapes_share_a_name(app: APIFlask) -> None:
+    """The document knows a shape by its name alone: of two, one would describe both."""
+    shapes: dict[str, set[str]] = {}
+    ahead = list(BaseModel.__subclasses__())
+    while ahead:
+        shape = ahead.pop()
+        ahead += shape.__subclasses__()
+        if shape.__module__.startswith("gateway.api"):
+            shapes.setdefault(shape.__name__, set()).add(shape.__module__)
+    assert "NumberOut" in shapes
+    assert {name: where for name, where in shapes.items() if len(where) > 1} == {}
 
 
 def test_every_operation_says_what_it_does_who_may_call_it_and_how_it_fails(app: APIFlask) -> None:
