@@ -30,6 +30,7 @@ from billing.catalogue import load_catalogue
 from gateway.sandbox.callbacks import Callback
 from gateway.services import calls, plans
 from gateway.services.calls import Routed
+from gateway.store.direct import execute, statement
 from gateway.uow import UnitOfWork
 from webhooks import params
 
@@ -202,25 +203,31 @@ def left(stage: World, told: Told) -> Left:
 
 # All that a call has in the database before it is settled. A receipt's id is drawn anew each time;
 # its key names the callback.
-STATE = """
-select 'call', to_jsonb(c) from call as c where c.tenant_id = :tenant and call_sid = :call
-union all
-select 'leg', to_jsonb(l) - 'end_receipt_id' || jsonb_build_object('end_receipt', r.key)
-  from leg as l left join receipt as r on r.tenant_id = l.tenant_id and r.id = l.end_receipt_id
- where l.tenant_id = :tenant and l.call_sid = :call
-union all
-select 'due', to_jsonb(d) from leg_due as d where d.tenant_id = :tenant and d.leg_sid = any(:sids)
-union all
-select 'receipt', to_jsonb(r) - 'id' from receipt as r
- where r.tenant_id = :tenant and r.call_sid = :call
-union all
-select 'outbox', to_jsonb(o) - 'id' from outbox as o where o.tenant_id = :tenant
+STATE = statement(
+    """
+select md5(string_agg(row, chr(10) order by row)) from (
+  select to_jsonb(c)::text from call as c where c.tenant_id = :tenant and call_sid = :call
+  union all
+  select (to_jsonb(l) - 'end_receipt_id')::text || coalesce(r.key, '')
+    from leg as l left join receipt as r on r.tenant_id = l.tenant_id and r.id = l.end_receipt_id
+   where l.tenant_id = :tenant and l.call_sid = :call
+  union all
+  select to_jsonb(d)::text from leg_due as d where d.tenant_id = :tenant and d.leg_sid = any(:sids)
+  union all
+  select (to_jsonb(r) - 'id')::text from receipt as r
+   where r.tenant_id = :tenant and r.call_sid = :call
+  union all
+  select (to_jsonb(o) - 'id')::text from outbox as o where o.tenant_id = :tenant
+) as found(row)
 """
+)
 
 
-def state(connection: Connection, told: Told) -> tuple[str, ...]:
+def state(connection: Connection, told: Told) -> str:
     who = {"tenant": told.member.scope.tenant_id, "call": told.call_sid, "sids": list(told.sids)}
-    return tuple(sorted(repr(tuple(row)) for row in connection.execute(text(STATE), who)))
+    row = execute(connection, STATE, who).fetchone()
+    assert row is not None and row[0] is not None
+    return str(row[0])
 
 
 @dataclass
@@ -230,9 +237,7 @@ class Walk:
 
     stage: World
     told: Told
-    paths: dict[tuple[frozenset[int], tuple[str, ...]], tuple[int, ...]] = field(
-        default_factory=dict
-    )
+    paths: dict[tuple[frozenset[int], str], tuple[int, ...]] = field(default_factory=dict)
 
     def telling(self, places: Iterable[int]) -> list[tuple[int, ...]]:
         """An order for each different end of telling just these."""
@@ -246,7 +251,7 @@ class Walk:
             begin(uow, self.told)
             self._from(uow, state(connection, self.told), ())
 
-    def _from(self, uow: UnitOfWork, here: tuple[str, ...], path: tuple[int, ...]) -> None:
+    def _from(self, uow: UnitOfWork, here: str, path: tuple[int, ...]) -> None:
         known = frozenset(path)
         if (known, here) in self.paths:
             return
