@@ -169,6 +169,7 @@ def _open(uow: UnitOfWork, one: DemoAccount) -> Account:
             term=one.term,
             parent_id=_agency(uow, one.agency),
             billing="agency_shared" if one.shares_from == 0 else "own",
+            email_is_confirmed=True,
             needs_card=False,  # nobody of the demo has one to show at the door
         ),
         ACTOR,

@@ -6,6 +6,7 @@ import datetime as dt
 
 from gateway.services import (
     billing_notices,
+    contact_mail,
     deeds,
     notices,
     payment_notices,
@@ -37,6 +38,7 @@ def handlers(tools: Work) -> dict[str, Handler]:
         )
         | renewals.handlers(runtime.units)
         | renewal_mail.handlers(runtime.units, tools.mailer, settings.public_url)
+        | contact_mail.handlers(runtime.units, tools.mailer, settings)
         | statement_mail.handlers(runtime.units, tools.mailer, settings)
         | billing_notices.handlers(runtime.units, tools.mailer, tools.hooks, settings.public_url)
     )

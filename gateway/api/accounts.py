@@ -78,6 +78,9 @@ class AccountOut(BaseModel):
     billing_email_bounced_at: dt.datetime | None = Field(
         description="Since when mail there comes back; null once the address is changed."
     )
+    billing_email_confirmed_at: dt.datetime | None = Field(
+        description="When the link that is mailed there was opened; null: not yet."
+    )
     legal_name: str
     address: str
     vat_id: str
@@ -234,6 +237,7 @@ def account_out(account: Account) -> AccountOut:
         plan_version_id=account.plan_version_id,
         billing_email=account.billing_email,
         billing_email_bounced_at=account.billing_email_bounced_at,
+        billing_email_confirmed_at=account.billing_email_confirmed_at,
         legal_name=account.legal_name,
         address=account.address,
         vat_id=account.vat_id,

@@ -11,7 +11,7 @@ from phonenumbers import country_code_for_region
 
 from billing.terms import Term
 from billing.vat_ids import InvalidVatId, parse_vat_id
-from gateway.services import audit, card_first, memberships, plans, renewals
+from gateway.services import audit, card_first, contacts, memberships, plans, renewals
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
 from gateway.services.plans import PlanVersion
 from gateway.store import accounts, ledger
@@ -53,6 +53,7 @@ class NewAccount:
     parent_id: uuid.UUID | None = None
     billing: Literal["own", "agency_shared"] = "own"
     term: Term = "month"  # of the access, where the plan has a fee for it
+    email_is_confirmed: bool = False  # True: whoever opens it knows that it is theirs
     needs_card: bool = True  # where the plan is paid by card; False: paid by other means
 
 
@@ -91,6 +92,7 @@ def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
         plan_version_id=version.id,
         billing="own",
         billing_email=new.billing_email,
+        billing_email_confirmed_at=uow.now if new.email_is_confirmed else None,
         allowed_countries=list(version.plan.allowed_countries),
         suspended_notice=None,
         low_balance_micros=None,
@@ -175,6 +177,8 @@ def update_account(
         renewals.change_plan(uow, scope, moves_to, actor)
     if values:
         accounts.change(uow.connection, scope, values | _follow_ups(account, values))
+        if values.get("billing_email", account.billing_email) != account.billing_email:
+            contacts.address_changed(uow, scope)
     if values or moves_to is not None:
         audit.note(
             uow,

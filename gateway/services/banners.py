@@ -25,6 +25,7 @@ class ArrearsBanner:
 class Banners:
     reached: tuple[Threshold, ...]
     bounced_email: str | None
+    unconfirmed_email: str | None
     arrears: ArrearsBanner | None
     turns_callers_away: bool  # the account is active, and its balance starts no call
     minutes_used_up: str | None  # why no upgrade comes by itself, and what helps
@@ -37,6 +38,9 @@ def banners(uow: UnitOfWork, scope: Scope) -> Banners:
     bounced = account is not None and account.billing_email_bounced_at is not None
     return Banners(
         reached=alerts.banners(uow, scope),
+        unconfirmed_email=account.billing_email
+        if account and not bounced and account.billing_email_confirmed_at is None
+        else None,
         bounced_email=account.billing_email if account and bounced else None,
         arrears=None
         if state is None or state.overdue_on is None or not state.notices

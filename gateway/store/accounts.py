@@ -68,6 +68,9 @@ class AccountRow(Base):
     vat_id_checked_at: Mapped[dt.datetime | None]
     trial_used: Mapped[bool] = mapped_column(server_default="false")  # once per account (S5-13)
     billing_email_bounced_at: Mapped[dt.datetime | None]
+    billing_email_confirmed_at: Mapped[dt.datetime | None]  # by the link that was mailed there
+    billing_email_nonce: Mapped[str | None]  # of the newest link, until it is used
+    billing_email_link_at: Mapped[dt.datetime | None]  # when that link was made
     # Has, or may draw, seconds paid in advance: settlement asks for buckets of no other account.
     draws_minutes: Mapped[bool] = mapped_column(server_default="false")
     # Service is held back whatever the balance: "renewal" waits for money, "access" has ended.
@@ -145,6 +148,7 @@ class Account:
     draws_minutes: bool
     held: str | None
     billing_email_bounced_at: dt.datetime | None
+    billing_email_confirmed_at: dt.datetime | None
     legal_name: str
     address: str
     vat_id: str
@@ -249,6 +253,30 @@ def newest(
     return tuple(_account(row) for row in connection.execute(found))
 
 
+@dataclass(frozen=True, slots=True)
+class EmailLink:
+    """Of the newest link to confirm an account's billing address; no `nonce`: none is open."""
+
+    email: str
+    nonce: str | None
+    made_at: dt.datetime | None
+    confirmed_at: dt.datetime | None
+
+
+def lock_email_link(connection: Connection, scope: Scope) -> EmailLink | None:
+    row = connection.execute(
+        select(
+            AccountRow.billing_email,
+            AccountRow.billing_email_nonce,
+            AccountRow.billing_email_link_at,
+            AccountRow.billing_email_confirmed_at,
+        )
+        .where(AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id)
+        .with_for_update()
+    ).first()
+    return None if row is None else EmailLink(*row)
+
+
 def change(connection: Connection, scope: Scope, values: dict[str, Any]) -> None:
     connection.execute(
         update(AccountRow)
@@ -294,6 +322,7 @@ def _accounts() -> Select[*tuple[Any, ...]]:
             row.draws_minutes,
             row.held,
             row.billing_email_bounced_at,
+            row.billing_email_confirmed_at,
             row.legal_name,
             row.address,
             row.vat_id,

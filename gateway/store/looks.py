@@ -32,6 +32,7 @@ class BilledAccount:
     billing: str
     billing_email: str
     billing_email_bounced_at: dt.datetime | None
+    billing_email_confirmed_at: dt.datetime | None
     low_balance_micros: int | None
     draws_minutes: bool
     alerts_minutes: bool

@@ -20,7 +20,7 @@ from gateway.store.base import Scope
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PUBLIC = ("log_in", "log_in_now", "log_out", "set_theme")
+PUBLIC = ("log_in", "log_in_now", "log_out", "set_theme", "email_link", "confirm_email")
 
 blueprint = Blueprint("web", __name__)
 browser.guard(blueprint, roles=("owner", "member"), public=PUBLIC)

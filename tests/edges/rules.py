@@ -19,6 +19,8 @@ RULES = {
     "web.log_in_now": "public",
     "web.log_out": "public",
     "web.set_theme": "public",
+    "web.email_link": "public",  # whoever holds the link that was mailed
+    "web.confirm_email": "public",
     # The carrier.
     "payments.stripe": "signed",
     "webhooks.voice": "signed",
@@ -47,6 +49,7 @@ RULES = {
     "web.statement_xml": "member",
     "web.statement_factur_x": "member",
     "web.change_billing_details": "owner",
+    "web.send_email_link": "owner",
     "web.mandate": "member",
     "web.end_mandate": "owner",
     "web.alert_settings": "member",

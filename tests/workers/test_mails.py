@@ -70,6 +70,7 @@ MAILS: dict[str, dict[str, Any]] = {
         "words": "The account is closed.",
     },
     "alert": ALERT,
+    "confirm_email": {"nonce": "n", "to": "billing@acme.test"},
     "arrears": ARREARS,
 }
 A_TEXT = {
