@@ -47,6 +47,11 @@ def credit_of(payment: Payment, taken_micros: int, currency: str) -> VatSplit:
     return split_gross(taken_micros, payment.rate_basis_points, quantum_micros=quantum)
 
 
+def vat_key(credit_key: str) -> str:
+    """Of the tax that came in with a credit: "topup:ID" -> "vat:ID"."""
+    return f"vat:{credit_key.removeprefix('topup:')}"
+
+
 def vat_posting(
     charge_id: UUID, *, amount: int, unit: str, at: datetime, account_id: UUID, note: str
 ) -> Posting:

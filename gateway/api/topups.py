@@ -26,13 +26,13 @@ from gateway.api.fields import (
 from gateway.api.once import once, spends
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
-from gateway.services import accounts, card_payments, ledger
+from gateway.services import accounts, card_payments, credit_receipts, ledger
 from gateway.services.payment_methods import CardRefused
 from gateway.store.charges import Charge
 
 
 class TopUpIn(Model):
-    amount: Amount = Field(description="What the balance gets; tax comes on top for a card.")
+    amount: Amount = Field(description="What the balance gets; tax comes on top.")
     method: Literal["card", "manual"]
     reason: OptionalLine = Field(
         "", description="Stands on the statement; needed where the method is manual."
@@ -51,8 +51,8 @@ class TopUpOut(BaseModel):
         description="ok: credited. unknown: on its way, look at `GET /payments/{id}`. "
         "requires_action: the customer confirms at `action_url`.",
     )
-    vat: Money | None = Field(description="Taken by the card on top of the amount.")
-    total: Money | None = Field(description="What the card pays.")
+    vat: Money | None = Field(description="Taken on top of the amount.")
+    total: Money | None = Field(description="What the customer pays.")
     action_url: str | None
 
 
@@ -88,8 +88,9 @@ def create_top_up(access: Access, body: TopUpIn) -> Response:
     """Top up the balance
 
     `card` charges one of the account's cards now; 402 where it is declined. `manual` is for staff
-    (an ops token and the header `Ringledger-Account`), with a reason. A suspended account is back
-    in service at once when its balance allows.
+    (an ops token and the header `Ringledger-Account`), with a reason, for what was paid outside:
+    its tax is posted beside it as a card's is. A suspended account is back in service at once when
+    its balance allows.
 
     Takes `Idempotency-Key`: the same key answers the first top-up. It is optional, and without it
     every request is a new top-up.
@@ -101,11 +102,15 @@ def create_top_up(access: Access, body: TopUpIn) -> Response:
 
 
 def _by_hand(access: Access, body: TopUpIn, key: str) -> TopUpOut:
-    with runtime.current().units.begin() as uow:
+    running = runtime.current()
+    with running.units.begin() as uow:
+        country = running.settings.seller_country
+        paid = credit_receipts.paid_by_hand(uow, access.scope, body.amount, country)
         made = ledger.top_up(
             uow,
             access.scope,
             amount_micros=body.amount,
+            payment=paid,
             method=body.method,
             reason=body.reason,
             actor=access.actor,
@@ -119,8 +124,8 @@ def _by_hand(access: Access, body: TopUpIn, key: str) -> TopUpOut:
         reason=body.reason,
         balance_after=money(made.balance_after_micros),
         state="ok",
-        vat=None,
-        total=None,
+        vat=money(paid.vat_micros),
+        total=money(paid.gross_micros),
         action_url=None,
     )
 

@@ -37,16 +37,24 @@ def ops() -> None:
 @key_option
 @json_option
 def top_up(named: str, amount: str, reason: str, key: str | None, as_json: bool) -> None:
-    """Credit an account by hand; service is restored if it was suspended."""
-    from gateway.services import accounts, ledger
+    """Credit an account by hand; service is restored if it was suspended.
+
+    AMOUNT is what the balance gets. The tax that the customer paid on top is posted beside it.
+    """
+    from gateway.services import accounts, credit_receipts, ledger
 
     micros = parse_money(amount)
-    with open_runtime().units.begin() as uow:
+    runtime = open_runtime()
+    with runtime.units.begin() as uow:
         account = find_account(uow, named)
+        paid = credit_receipts.paid_by_hand(
+            uow, account.scope, micros, runtime.settings.seller_country
+        )
         credited = ledger.top_up(
             uow,
             account.scope,
             amount_micros=micros,
+            payment=paid,
             method="manual",
             reason=reason,
             actor=ACTOR,
@@ -57,6 +65,8 @@ def top_up(named: str, amount: str, reason: str, key: str | None, as_json: bool)
         {
             "id": str(credited.id),
             "repeated": credited.repeated,
+            "vat": money(paid.vat_micros, after).split()[0],
+            "total": money(paid.gross_micros, after).split()[0],
             "balance": money(after.balance_micros, after).split()[0],
             "currency": after.currency,
             "status": after.status,

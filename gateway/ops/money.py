@@ -10,13 +10,16 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from billing.credits import Payment
 from billing.lifecycle import Refused
 from billing.money import InvalidAmount, format_amount, parse_amount
 from gateway import runtime
 from gateway.ops.accounts import account_page
 from gateway.ops.pages import account_of, blueprint, staff
-from gateway.services import ledger
+from gateway.services import credit_receipts, ledger
+from gateway.services.accounts import Account
 from gateway.services.errors import Invalid, NotForSale
+from gateway.uow import UnitOfWork
 
 Deed = Literal["top-up", "adjustment"]
 
@@ -45,6 +48,7 @@ def post_money(account_id: UUID) -> Response | tuple[str, int]:
                     uow,
                     subject.scope,
                     amount_micros=amount,
+                    payment=_paid(uow, subject, amount),
                     method="manual",
                     reason=_reason(),
                     actor=staff().name,
@@ -83,6 +87,7 @@ def _ask(deed: Deed, account_id: UUID) -> Response | str | tuple[str, int]:
     with runtime.current().units.read() as uow:
         subject = account_of(uow, account_id)
         verdict = ledger.top_up_by_hand(uow, subject.plan_version_id)
+        payment = _paid(uow, subject, amount) if deed == "top-up" else None
     if deed == "top-up" and isinstance(verdict, Refused):
         return _not_for_sale(account_id, verdict.words)
     return render_template(
@@ -91,10 +96,16 @@ def _ask(deed: Deed, account_id: UUID) -> Response | str | tuple[str, int]:
         subject=subject,
         deed=deed,
         amount_micros=amount,
+        payment=payment,
         amount=request.form["amount"].strip(),
         reason=reason,
         key=uuid.uuid4(),
     )
+
+
+def _paid(uow: UnitOfWork, subject: Account, amount_micros: int) -> Payment:
+    country = runtime.current().settings.seller_country
+    return credit_receipts.paid_by_hand(uow, subject.scope, amount_micros, country)
 
 
 def _amount(deed: Deed) -> int:

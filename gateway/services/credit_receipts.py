@@ -10,7 +10,7 @@ import datetime as dt
 from typing import Any
 
 from billing.calendar import local_date
-from billing.credits import Payment
+from billing.credits import Payment, payment_of
 from billing.postings import Posting
 from billing.vat import VatTreatment, vat_for
 from gateway.store import accounts, outbox
@@ -31,9 +31,18 @@ def treatment(facts: TaxFacts, seller_country: str, at: dt.datetime) -> VatTreat
     )
 
 
+def paid_by_hand(uow: UnitOfWork, scope: Scope, amount_micros: int, seller_country: str) -> Payment:
+    """What a customer pays outside (cash, a transfer that no file tells of) for a credit of this
+    amount: as by card, the tax comes on top and never is in the balance."""
+    account = accounts.find(uow.connection, scope)
+    assert account is not None, "an account stays"
+    tax = treatment(accounts.tax_facts(uow.connection, scope), seller_country, uow.now)
+    return payment_of(amount_micros, tax, account.currency)
+
+
 def announce(uow: UnitOfWork, scope: Scope, posting: Posting, payment: Payment | None) -> None:
-    """Leave the receipt due. `payment` is that of a card; without one the mail says what tax the
-    amount bears."""
+    """Leave the receipt due. `payment` is what was posted beside the credit; without one the mail
+    says that no tax was taken."""
     assert posting.balance_after is not None, "a credit moves a balance"
     facts = accounts.tax_facts(uow.connection, scope)
     outbox.add(
@@ -51,12 +60,7 @@ def announce(uow: UnitOfWork, scope: Scope, posting: Posting, payment: Payment |
             "currency": posting.unit,
             "at": posting.at.isoformat(),
             "payment": None if payment is None else _paid(payment),
-            "tax": {
-                "country": facts.country,
-                "business_id_checked": facts.business_id_checked,
-                "vat_id": facts.vat_id,
-                "time_zone": facts.time_zone,
-            },
+            "tax": {"vat_id": facts.vat_id},
         },
         now=uow.now,
     )

@@ -7,15 +7,11 @@ when it was returned. `gateway.services.debit_runs` asks the bank.
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
-from functools import partial
 
 from billing.credits import payment_in
-from billing.ledger import reverse
 from billing.mandates import debits_in, ends_mandate, return_words
 from billing.money import format_amount
-from billing.postings import Posting, reversal_key
 from billing.transfers import Returned, Transfer
 from gateway.services import audit, ledger, reversals
 from gateway.services.errors import Conflict, Invalid, NotFound
@@ -110,11 +106,10 @@ def _take_back(uow: UnitOfWork, debit: Debit, code: str, words: str, actor: str)
     scope = debit.scope
     if debit.state == "collected":
         with ledger.books(uow, scope) as opened:
-            for original in _credited(uow, debit):
-                if original.owned is None:
-                    opened.post(partial(_undo_tax, original, words, actor, uow.now))
-                else:
-                    reversals.post_reversal(uow, opened, original, reason=words, actor=actor)
+            key = f"topup:{debit.credited_key}"
+            credit = ledger_store.find_posting(uow.connection, debit.tenant_id, key)
+            assert credit is not None, "what was collected was credited"
+            reversals.post_reversal(uow, opened, credit, reason=words, actor=actor)
     store.change(uow.connection, debit, state="returned", why=words, at=uow.now)
     if ends_mandate(code) and _mandate(uow, debit).ended_at is None:
         mandates.end(uow.connection, scope, why=words, at=uow.now)
@@ -135,24 +130,6 @@ def _take_back(uow: UnitOfWork, debit: Debit, code: str, words: str, actor: str)
         now=uow.now,
     )
     looks.look_again(uow.connection, scope, uow.now)
-
-
-def _credited(uow: UnitOfWork, debit: Debit) -> list[Posting]:
-    """The credit, and the tax that came with it."""
-    keys = (f"topup:{debit.credited_key}", f"vat:{debit.credited_key}")
-    found = (ledger_store.find_posting(uow.connection, debit.tenant_id, key) for key in keys)
-    return [posting for posting in found if posting is not None]
-
-
-def _undo_tax(original: Posting, words: str, actor: str, at: dt.datetime, _balance: int) -> Posting:
-    return reverse(
-        original,
-        key=reversal_key(original.key),
-        reason=words,
-        actor=actor,
-        at=at,
-        balance_after=None,
-    )
 
 
 # What people say, where the bank's file does not.

@@ -230,7 +230,8 @@ def top_up(
 ) -> TopUp:
     """Credit an account; the same key a second time answers the first credit. `method` "manual"
     is what staff posts by hand, if the plan takes that; a bank's transfer is never refused.
-    `payment` says what tax came in beside the amount, which is its net part."""
+    `payment` says what tax came in beside the amount, which is its net part; of money that was paid
+    outside, `credit_receipts.paid_by_hand` says it."""
     assert payment is None or payment.net_micros == amount_micros, "the wallet gets the net part"
     _check_amount(amount_micros, positive=True)
     if not reason.strip():

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import partial
 
-from billing.credits import Payment, payment_of
+from billing.credits import Payment
 from billing.declines import cure, reason
 from billing.money import format_amount
 from billing.postings import PostingKind
-from billing.vat import NoVatRate
 from gateway.providers.mail import Mailer
 from gateway.services import notices
 from gateway.services.accounts import Account
-from gateway.services.credit_receipts import RECEIPT, treatment
+from gateway.services.credit_receipts import RECEIPT
 from gateway.services.deeds import Handler
 from gateway.services.notices import Compose, Payload
 from gateway.services.payment_deeds import ACTION, DECLINED, HELD
-from gateway.store.accounts import TaxFacts
 from gateway.uow import UnitsOfWork
 
 
-def handlers(
-    units: UnitsOfWork, mailer: Mailer, public_url: str, seller_country: str
-) -> dict[str, Handler]:
+def handlers(units: UnitsOfWork, mailer: Mailer, public_url: str) -> dict[str, Handler]:
     composers: dict[str, Compose] = {
-        RECEIPT: partial(receipt, seller_country),
+        RECEIPT: receipt,
         DECLINED: _declined,
         ACTION: _action,
         HELD: _held,
@@ -37,7 +32,7 @@ def handlers(
     return {kind: sender(compose) for kind, compose in composers.items()}
 
 
-def receipt(seller_country: str, account: Account, payload: Payload, url: str) -> tuple[str, str]:
+def receipt(account: Account, payload: Payload, url: str) -> tuple[str, str]:
     """Subject and body."""
     currency = payload["currency"]
     when = dt.datetime.fromisoformat(payload["at"])
@@ -47,7 +42,7 @@ def receipt(seller_country: str, account: Account, payload: Payload, url: str) -
         f"this is the receipt for a credit to the call-tracking balance of {account.name}.",
         "",
         *_row("Credit", _money(payload["amount"], currency)),
-        *_tax_rows(payload, seller_country, when),
+        *_tax_rows(payload),
         *_row("Balance after it", _money(payload["balance_after"], currency)),
         "",
         *_row("What", payload["description"]),
@@ -63,22 +58,13 @@ def receipt(seller_country: str, account: Account, payload: Payload, url: str) -
     return f"{account.name}: receipt for {credited}", "\n".join(lines)
 
 
-def _tax_rows(payload: Payload, seller_country: str, when: dt.datetime) -> list[str]:
+def _tax_rows(payload: Payload) -> list[str]:
+    """What was posted, and nothing that was not."""
     if payload["kind"] != PostingKind.TOPUP:
         return ["A correction by our staff, not a payment: no VAT is due on it."]
-    tax, currency = payload["tax"], payload["currency"]
-    if payload["payment"] is not None:
-        payment = Payment(**payload["payment"])
-    else:
-        facts = TaxFacts(
-            tax["country"], tax["time_zone"], tax["vat_id"], tax["business_id_checked"]
-        )
-        try:
-            payment = payment_of(
-                payload["amount"], treatment(facts, seller_country, when), currency
-            )
-        except NoVatRate as unknown:
-            return [f"VAT: {unknown}."]
+    if payload["payment"] is None:
+        return _row("VAT", "none was taken with this credit")
+    payment, currency = Payment(**payload["payment"]), payload["currency"]
     return [
         *_row("VAT", f"{_money(payment.vat_micros, currency)}  ({payment.note})"),
         *_row("Total with VAT", _money(payment.gross_micros, currency)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from billing.credits import vat_key
 from billing.ledger import PostingKind, reverse
 from billing.money import format_amount
 from billing.postings import Posting, reversal_key, wallet
@@ -63,9 +64,10 @@ def reverse_postings(
 def post_reversal(
     uow: UnitOfWork, opened: Books, original: Posting, *, reason: str, actor: str
 ) -> Posting:
-    """The line that undoes another one of the account's wallet, into its open books."""
+    """The line that undoes another one of the account's wallet, into its open books; with a credit
+    goes the tax that came in beside it."""
     owned = wallet(opened.scope.account_id)
-    return opened.post(
+    undone = opened.post(
         lambda balance: reverse(
             original,
             key=reversal_key(original.key),
@@ -75,6 +77,20 @@ def post_reversal(
             balance_after=balance - original.signed_for(owned),
         )
     )
+    if original.kind == PostingKind.TOPUP:
+        tax = ledger.find_posting(uow.connection, opened.scope.tenant_id, vat_key(original.key))
+        if tax is not None:
+            opened.post(
+                lambda _balance: reverse(
+                    tax,
+                    key=reversal_key(tax.key),
+                    reason=reason,
+                    actor=actor,
+                    at=uow.now,
+                    balance_after=None,
+                )
+            )
+    return undone
 
 
 def look_alikes(uow: UnitOfWork, scope: Scope, posting_id: str) -> tuple[StatementLine, ...]:

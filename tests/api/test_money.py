@@ -27,6 +27,16 @@ def test_staff_top_up_and_the_balance_is_there(
     )
 
 
+def test_s5_19_a_top_up_by_hand_answers_what_the_customer_paid_with_its_tax(
+    olga_for: Callable[[Account], Program], acme: Account
+) -> None:
+    olga = olga_for(acme)
+    assert olga.patch(f"/accounts/{acme.id}", {"country": "DE"}).status_code == 200
+    paid = olga.post("/top-ups", PAY).json
+    assert paid is not None and paid["balance_after"] == "50.00"
+    assert (paid["vat"], paid["total"]) == ("9.50", "59.50")
+
+
 def test_83_seconds_at_five_cents_leave_49_930834(
     olga_for: Callable[[Account], Program], acmes: Program, acme: Account, units: UnitsOfWork
 ) -> None:

@@ -6,6 +6,7 @@ from html import unescape
 
 import pytest
 import redis
+from sqlalchemy import text
 
 from billing.catalogue import load_catalogue
 from gateway.services import accounts, audit, operations, plans, statement
@@ -283,3 +284,22 @@ def test_with_redis_away_the_console_says_so_and_goes_on(
 
 def test_a_stopped_clock_is_shown(olga: Browser) -> None:
     assert "never ran" in olga.page("/ops/")
+
+
+def test_s5_19_a_top_up_by_hand_shows_what_the_customer_paid_and_posts_its_tax(
+    world: World, olga: Browser
+) -> None:
+    with world.units.begin() as uow:
+        accounts.update_account(uow, world.bolt.scope, {"country": "DE"}, OLGA)
+    path = f"/ops/accounts/{world.bolt.id}"
+    fields = {"amount": "50.00", "reason": "cash"}
+    asked = unescape(_send(olga, f"{path}/top-up", fields).text)
+    assert "$59.50" in asked and "$9.50 of it is tax. VAT 19 % (DE)." in asked
+    _send(olga, f"{path}/money", fields | {"deed": "top-up", "key": "k"})
+    assert _balance(world, world.bolt) == 50_000_000
+    with world.units.read() as uow:
+        taken = uow.connection.scalar(
+            text("select sum(amount_micros) from posting where kind = 'vat' and account_id = :id"),
+            {"id": world.bolt.id},
+        )
+    assert taken == 9_500_000
