@@ -16,8 +16,12 @@ from gateway.providers.payments import (
     ChargeQuery,
     EventRefused,
     FoundCharge,
+    NotRefunded,
     Payer,
     PaymentEvent,
+    RefundAnswer,
+    Refunded,
+    RefundOrder,
     SavedCard,
     StillOpen,
 )
@@ -132,6 +136,31 @@ class DirectCards:
             case "canceled":
                 return Declined("canceled")
         return StillOpen()
+
+    def refund(self, order: RefundOrder) -> RefundAnswer:
+        network, payment = self.network, self.network.payments[order.charge_ref]
+        if network.faults.loses_request():
+            raise OutcomeUnknown("lost on the way in")
+        found = [
+            one
+            for one in network.refunds_of(order.charge_ref)
+            if one["metadata"].get("refund") == order.id.hex
+        ]
+        try:
+            made = (
+                found[0]
+                if found
+                else network.refund(
+                    payment, to_minor(order.amount_micros, order.currency), {"refund": order.id.hex}
+                )
+            )
+        except CardRefusal as refusal:
+            return NotRefunded(None, refusal.document["error"]["message"])
+        if network.faults.loses_answer():
+            raise OutcomeUnknown("lost on the way out")
+        if made["status"] == "failed":
+            return NotRefunded(made["id"], made["failure_reason"])
+        return Refunded(made["id"])
 
     def parse_event(self, body: bytes, signature: str) -> PaymentEvent:
         if signature != "signed":

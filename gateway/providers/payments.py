@@ -2,7 +2,8 @@
 
 A charge answers in one of four ways: `Succeeded`, `Declined`, `ActionRequired` or `StillOpen`. A
 lost answer is `OutcomeUnknown`; it is resolved by `find_charge`, or by the same charge again under
-the same key while the provider remembers it (billing.charges). Refunds are not offered (C10).
+the same key while the provider remembers it (billing.charges). A refund is looked for first and
+made where there is none, so that asking again gives nothing back twice.
 """
 
 import datetime as dt
@@ -83,20 +84,53 @@ class ChargeQuery:
     since: dt.datetime
 
 
-EventKind = Literal["charge", "setup", "disputed", "refunded", "other"]
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """Money of a charge to give back: `id` is its idempotency key, `charge_ref` the provider's
+    name of the charge."""
+
+    id: UUID
+    tenant_id: UUID
+    charge_ref: str
+    amount_micros: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """The money is on its way to the card."""
+
+    provider_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotRefunded:
+    """The provider does not give it back, for good. `provider_ref` is None where it never made
+    such a refund; else the refund was made and failed later."""
+
+    provider_ref: str | None
+    words: str
+
+
+RefundAnswer = Refunded | NotRefunded | StillOpen
+
+EventKind = Literal["charge", "setup", "refund", "disputed", "refunded", "other"]
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentEvent:
-    """News of one of our charges or visits to the card page, named by our own ids; of a dispute
-    or a refund, by the provider's reference. It says where to look; what happened is asked, not
-    believed (RELIABILITY E5)."""
+    """News of one of our charges, refunds or visits to the card page, named by our own ids; that a
+    charge was disputed or money of it refunded, by the provider's reference of the charge. It says
+    where to look; what happened is asked, not believed (RELIABILITY E5).
+
+    `refunded_micros`: what of the charge was given back so far, by anybody."""
 
     id: str
     kind: EventKind
     tenant_id: UUID | None = None
     subject_id: UUID | None = None
     provider_ref: str | None = None
+    refunded_micros: int | None = None
 
 
 class PaymentProvider(Protocol):
@@ -123,6 +157,9 @@ class PaymentProvider(Protocol):
 
     def cancel_charge(self, query: ChargeQuery) -> None:
         """An unconfirmed charge is not wanted any more; one that ended is left as it is."""
+
+    def refund(self, order: RefundOrder) -> RefundAnswer:
+        """Give it back, or say what became of it since: the same order again gives nothing more."""
 
     def parse_event(self, body: bytes, signature: str) -> PaymentEvent:
         """Raises `EventRefused`."""

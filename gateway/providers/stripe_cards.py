@@ -23,8 +23,12 @@ from gateway.providers.payments import (
     EventKind,
     EventRefused,
     FoundCharge,
+    NotRefunded,
     Payer,
     PaymentEvent,
+    RefundAnswer,
+    Refunded,
+    RefundOrder,
     SavedCard,
     StillOpen,
 )
@@ -48,6 +52,9 @@ EVENTS: dict[str, EventKind] = {
     "checkout.session.expired": "setup",
     "charge.dispute.created": "disputed",
     "charge.refunded": "refunded",
+    "refund.updated": "refund",
+    "refund.failed": "refund",
+    "charge.refund.updated": "refund",
 }
 
 
@@ -254,6 +261,34 @@ class StripeCards:
             return Declined(_last_error(confirmed))
         return self._read(confirmed, order)
 
+    # Refunds.
+
+    def refund(self, order: RefundOrder) -> RefundAnswer:
+        found = self._find_refund(order)
+        if found is not None:
+            return _read_refund(found)
+        params: dict[str, Any] = {
+            "payment_intent": order.charge_ref,
+            "amount": to_minor(order.amount_micros, order.currency),
+            "metadata": {"tenant": order.tenant_id.hex, "refund": order.id.hex},
+        }
+        with _asking():
+            try:
+                made = self._api.refunds.create(
+                    cast(Any, params), {"idempotency_key": f"refund:{order.id}"}
+                )
+            except (stripe.CardError, stripe.InvalidRequestError) as refusal:
+                return NotRefunded(None, refusal.user_message or str(refusal))
+        return _read_refund(made)
+
+    def _find_refund(self, order: RefundOrder) -> stripe.Refund | None:
+        with _asking():
+            listed = self._api.refunds.list({"payment_intent": order.charge_ref, "limit": PAGE})
+            for refund in listed.auto_paging_iter():
+                if _uuid(refund.metadata, "refund") == order.id:
+                    return refund
+        return None
+
     # News.
 
     def parse_event(self, body: bytes, signature: str) -> PaymentEvent:
@@ -265,10 +300,18 @@ class StripeCards:
         told: Any = event.data.object
         if kind in ("disputed", "refunded"):
             # A dispute has no metadata of ours; it names the intent.
-            return PaymentEvent(event.id, kind, provider_ref=getattr(told, "payment_intent", None))
+            given_back = getattr(told, "amount_refunded", None)
+            return PaymentEvent(
+                event.id,
+                kind,
+                provider_ref=getattr(told, "payment_intent", None),
+                refunded_micros=None
+                if given_back is None
+                else from_minor(given_back, told.currency.upper()),
+            )
         metadata = getattr(told, "metadata", None) or {}
         tenant = _uuid(metadata, "tenant")
-        subject = _uuid(metadata, "setup" if kind == "setup" else "charge")
+        subject = _uuid(metadata, kind)
         if tenant is None or subject is None:
             return PaymentEvent(event.id, "other")
         return PaymentEvent(event.id, kind, tenant, subject)
@@ -289,6 +332,18 @@ def _asking() -> Iterator[None]:
     except stripe.StripeError as failure:
         # 409, 429 and 5xx: it may or may not have been done (docs.stripe.com/error-low-level).
         raise OutcomeUnknown("The card network is busy or broken.") from failure
+
+
+def _read_refund(refund: stripe.Refund) -> RefundAnswer:
+    """docs.stripe.com/api/refunds/object, status: a refund that succeeded may still fail later."""
+    match refund.status:
+        case "succeeded":
+            return Refunded(refund.id)
+        case "failed" | "canceled":
+            reason = getattr(refund, "failure_reason", None) or refund.status
+            return NotRefunded(refund.id, str(reason).replace("_", " "))
+        case _:
+            return StillOpen()
 
 
 def _card(method: stripe.PaymentMethod, customer: str) -> SavedCard:

@@ -110,25 +110,15 @@ def pay() -> Answer:
         )
         return _with_page(payment)
 
-    return _takes_money(act)
+    return _moves_money(act)
 
 
 @api.get("/payment_intents")
 def payments() -> Answer:
     cards, args = the_network(), request.args
-    limit = min(int(args.get("limit", 10)), LIMIT_MAX)
     with cards.scheduler.lock:
         found = cards.list_payments(args.get("customer", ""), int(args.get("created[gte]", 0)))
-    after = args.get("starting_after")
-    ids = [payment["id"] for payment in found]
-    first = ids.index(after) + 1 if after in ids else 0
-    shown = [_with_page(payment) for payment in found[first : first + limit]]
-    return jsonify(
-        object="list",
-        url="/v1/payment_intents",
-        data=shown,
-        has_more=len(found) > first + limit,
-    )
+    return _page([_with_page(payment) for payment in found], "/v1/payment_intents")
 
 
 @api.get("/payment_intents/<payment_id>")
@@ -141,7 +131,7 @@ def payment(payment_id: str) -> Answer:
 @api.post("/payment_intents/<payment_id>/confirm")
 def confirm(payment_id: str) -> Answer:
     url = request.form.get("return_url", "")
-    return _takes_money(
+    return _moves_money(
         lambda cards: _with_page(
             cards.confirm(cards.get(cards.payments, payment_id, "payment_intent"), url)
         )
@@ -155,6 +145,35 @@ def cancel(payment_id: str) -> Answer:
     )
 
 
+@api.post("/refunds")
+def refund() -> Answer:
+    form = request.form
+    return _moves_money(
+        lambda cards: cards.refund(
+            cards.get(cards.payments, form.get("payment_intent", ""), "payment_intent"),
+            int(form["amount"]),
+            _nested("metadata"),
+        )
+    )
+
+
+@api.get("/refunds")
+def refunds() -> Answer:
+    cards = the_network()
+    with cards.scheduler.lock:
+        found = cards.refunds_of(request.args.get("payment_intent", ""))
+    return _page(found, "/v1/refunds")
+
+
+def _page(found: list[Document], url: str) -> Answer:
+    """A page of what was found, behind `starting_after`."""
+    limit = min(int(request.args.get("limit", 10)), LIMIT_MAX)
+    ids, after = [one["id"] for one in found], request.args.get("starting_after")
+    first = ids.index(after) + 1 if after in ids else 0
+    shown, rest = found[first : first + limit], found[first + limit :]
+    return jsonify(object="list", url=url, data=shown, has_more=bool(rest))
+
+
 def _with_page(payment: Document) -> Document:
     """Where the payer meets the bank."""
     if payment["status"] != "requires_action":
@@ -164,7 +183,7 @@ def _with_page(payment: Document) -> Document:
     return payment | {"next_action": action}
 
 
-def _takes_money(act: Callable[[CardNetwork], Document]) -> Answer:
+def _moves_money(act: Callable[[CardNetwork], Document]) -> Answer:
     """Lost as the faults have it, before or after the deed."""
     faults = the_network().faults
     if faults.loses_request():

@@ -15,8 +15,9 @@ from gateway.sandbox.clock import Scheduler
 from gateway.sandbox.store import Store
 
 Document = dict[str, Any]
-PAYS, ASKS_BANK, SLOW = "pays", "asks_bank", "slow"
+PAYS, ASKS_BANK, SLOW, SENDS_BACK = "pays", "asks_bank", "slow", "sends_back"
 SLOW_SECONDS = 5.0
+REFUND_FAILS_SECONDS = 60.0
 AUTHENTICATION_REQUIRED = "authentication_required"
 AUTHENTICATION_FAILED = "payment_intent_authentication_failure"
 
@@ -32,7 +33,8 @@ class CardRefusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SandboxCard:
-    """`fate`: pays, asks_bank, slow, or the code it is declined with. Saving always works."""
+    """`fate`: pays, asks_bank, slow, sends_back (it pays, and no refund stays on it), or the code
+    it is declined with. Saving always works."""
 
     token: str
     brand: str
@@ -46,6 +48,7 @@ CARDS = (
     SandboxCard("pm_card_mastercard", "mastercard", "4444", PAYS, "pays"),
     SandboxCard("pm_card_authenticationRequired", "visa", "3184", ASKS_BANK, "asks the bank (3-D)"),
     SandboxCard("pm_card_slow", "visa", "0077", SLOW, "pays, some seconds later"),
+    SandboxCard("pm_card_refundFail", "visa", "5126", SENDS_BACK, "pays, and sends refunds back"),
     SandboxCard("pm_card_chargeCustomerFail", "visa", "0341", "generic_decline", "is declined"),
     SandboxCard("pm_card_insufficientFunds", "visa", "9995", "insufficient_funds", "has no money"),
     SandboxCard("pm_card_lost", "visa", "9987", "lost_card", "was lost: declined for good"),
@@ -88,6 +91,7 @@ class CardNetwork:
         self.sessions = self._load("card_session")
         self.setups = self._load("card_setup")
         self.payments = self._load("payment")
+        self.refunds = self._load("refund")
         self._by_customer: dict[str, list[str]] = {}
         for payment in self.payments.values():
             self._by_customer.setdefault(payment["customer"], []).append(payment["id"])
@@ -228,7 +232,7 @@ class CardNetwork:
 
     def _try(self, payment: Document, present: bool) -> Document:
         fate = self._fates[self.methods[payment["payment_method"]]["card"]["last4"]]
-        if fate == PAYS:
+        if fate in (PAYS, SENDS_BACK):
             return self._succeed(payment)
         if fate == SLOW:
             self._save_payment(payment, status="processing")
@@ -269,6 +273,45 @@ class CardNetwork:
         )  # fmt: skip
         self.events.tell("charge.dispute.created", dispute)
         return dispute
+
+    # Refunds.
+
+    def refund(self, payment: Document, amount: int, metadata: Mapping[str, str]) -> Document:
+        """A part of a payment back to its card; without metadata it is none of the gateway's."""
+        left = payment["amount_received"] - self.given_back(payment)
+        if not 0 < amount <= left:
+            raise CardRefusal(
+                400, "invalid_request_error", "amount_too_large",
+                f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).",
+            )  # fmt: skip
+        refund = self._new(
+            "re", "refund", payment_intent=payment["id"], amount=amount,
+            currency=payment["currency"], status="succeeded", metadata=dict(metadata),
+        )  # fmt: skip
+        self._save("refund", self.refunds, refund)
+        charge = self._new(
+            "ch", "charge", payment_intent=payment["id"], amount=payment["amount"],
+            amount_refunded=self.given_back(payment), currency=payment["currency"], metadata={},
+        )  # fmt: skip
+        self.events.tell("charge.refunded", charge)
+        if self._fates[self.methods[payment["payment_method"]]["card"]["last4"]] == SENDS_BACK:
+            self.scheduler.after(REFUND_FAILS_SECONDS, lambda: self._send_back(refund["id"]))
+        return refund
+
+    def refunds_of(self, payment_id: str) -> list[Document]:
+        """Newest first."""
+        found = [one for one in self.refunds.values() if one["payment_intent"] == payment_id]
+        return found[::-1]
+
+    def given_back(self, payment: Document) -> int:
+        """The sum of a payment's refunds, in the smallest coin."""
+        refunds = self.refunds_of(payment["id"])
+        return sum(one["amount"] for one in refunds if one["status"] == "succeeded")
+
+    def _send_back(self, refund_id: str) -> None:
+        changes = {"status": "failed", "failure_reason": "lost_or_stolen_card"}
+        failed = self._save("refund", self.refunds, self.refunds[refund_id] | changes)
+        self.events.tell("refund.failed", failed)
 
     def list_payments(self, customer: str, since: int) -> list[Document]:
         """Newest first."""

@@ -191,7 +191,7 @@ def set_card_faults() -> Answer:
 
 @control.put("/cards/<last4>")
 def tell_card(last4: str) -> Answer:
-    """`{fate}`: pays, asks_bank, slow, or the code that the card is declined with."""
+    """`{fate}`: pays, asks_bank, slow, sends_back, or the code that the card is declined with."""
     fate = str(_body().get("fate", ""))
     if not fate or last4 not in {card.last4 for card in CARDS}:
         raise CarrierError(400, 20001, "name a test card by its last digits, and its fate")

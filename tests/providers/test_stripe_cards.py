@@ -24,7 +24,16 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from billing.charges import ActionRequired, Declined, NotFound, Succeeded
-from gateway.providers.payments import ChargeOrder, ChargeQuery, EventRefused, Payer, StillOpen
+from gateway.providers.payments import (
+    ChargeOrder,
+    ChargeQuery,
+    EventRefused,
+    NotRefunded,
+    Payer,
+    Refunded,
+    RefundOrder,
+    StillOpen,
+)
 from gateway.providers.stripe_cards import StripeCards
 from gateway.providers.telephony import OutcomeUnknown, ProviderError
 from gateway.sandbox.card_events import signature
@@ -229,6 +238,64 @@ def test_news_names_our_ids_and_counts_only_with_its_signature(cards: StripeCard
             cards.parse_event(body, wrong)
     with pytest.raises(EventRefused):
         cards.parse_event(b"\xff{", signature(SECRET, b"\xff{", now))
+
+
+def _refund(paid: Succeeded, micros: int) -> RefundOrder:
+    return RefundOrder(uuid.uuid4(), PAYER.tenant_id, paid.provider_id, micros, "USD")
+
+
+def test_c10_a_refund_gives_back_once_however_often_it_is_sent(
+    cards: StripeCards, network: CardNetwork
+) -> None:
+    paid = cards.charge(order(cards))
+    assert isinstance(paid, Succeeded)
+    asked, other = _refund(paid, 10_000_000), _refund(paid, 10_000_000)
+    first = cards.refund(asked)
+    assert isinstance(first, Refunded) and cards.refund(asked) == first
+    network._answers.clear()  # no key is remembered for ever
+    assert cards.refund(asked) == first and cards.refund(other) != first
+    assert network.given_back(network.payments[paid.provider_id]) == 2_000
+
+
+@pytest.mark.parametrize("lost", [CardFaults(lose_request=1.0), CardFaults(lose_answer=1.0)])
+def test_c10_a_refund_whose_answer_was_lost_is_found_by_asking(
+    cards: StripeCards, network: CardNetwork, lost: CardFaults
+) -> None:
+    paid = cards.charge(order(cards))
+    assert isinstance(paid, Succeeded)
+    asked, network.faults = _refund(paid, 10_000_000), lost
+    with pytest.raises(OutcomeUnknown):
+        cards.refund(asked)
+    network.faults = CardFaults()
+    assert isinstance(cards.refund(asked), Refunded)
+    assert network.given_back(network.payments[paid.provider_id]) == 1_000
+
+
+def test_c10_a_refund_that_is_refused_or_comes_back_says_why(
+    cards: StripeCards, network: CardNetwork
+) -> None:
+    paid = cards.charge(order(cards))
+    assert isinstance(paid, Succeeded)
+    refused = cards.refund(_refund(paid, 40_080_000))
+    assert isinstance(refused, NotRefunded) and refused.provider_ref is None
+    assert "greater than unrefunded amount" in refused.words
+    asked = _refund(paid, 40_070_000)
+    made = cards.refund(asked)
+    assert isinstance(made, Refunded)
+    network._send_back(made.provider_ref)
+    assert cards.refund(asked) == NotRefunded(made.provider_ref, "lost or stolen card")
+
+
+def test_c10_news_of_a_refund_names_it_and_says_how_much_went_back(cards: StripeCards) -> None:
+    tenant, refund, now = uuid.uuid4(), uuid.uuid4(), int(time.time())
+    metadata = {"tenant": tenant.hex, "refund": refund.hex}
+    failed = _event("refund.failed", {"id": "re_1", "metadata": metadata})
+    event = cards.parse_event(failed, signature(SECRET, failed, now))
+    assert (event.kind, event.tenant_id, event.subject_id) == ("refund", tenant, refund)
+    about = {"id": "ch_1", "payment_intent": "pi_1", "amount_refunded": 595, "currency": "eur"}
+    body = _event("charge.refunded", about)
+    told = cards.parse_event(body, signature(SECRET, body, now))
+    assert (told.kind, told.provider_ref, told.refunded_micros) == ("refunded", "pi_1", 5_950_000)
 
 
 # The same adapter against localstripe.
