@@ -140,6 +140,7 @@ ENTRY_WORDS = {
     PostingKind.PACKAGE: "Package of minutes",
     PostingKind.INCLUDED_CREDIT: "Included credit",
     PostingKind.CREDIT_EXPIRY: "Included credit expired",
+    PostingKind.REFUND: "Refund",
     PostingKind.ISSUE: "Minutes of the period",
     PostingKind.DRAW: "Minutes drawn",
     PostingKind.EXPIRE: "Unused minutes expired",

@@ -174,6 +174,32 @@ def explain_payment(
     return Explanation(", ".join(words), tuple(steps), net_micros)
 
 
+def explain_refund(
+    net_micros: int,
+    *,
+    description: str,
+    vat_micros: int,
+    vat_formula: str,
+    note: str,
+    of: str,
+    reason: str,
+    currency: str,
+) -> Explanation:
+    """Money of a card payment that went back to its card. `of` is the line of that payment;
+    `vat_formula` the sum of the tax that was kept with the refund."""
+    gross = net_micros + vat_micros
+    words = [f"{description}: {money_words(net_micros, currency)}", f"given back of {of}"]
+    steps: list[Step] = []
+    if vat_micros:
+        words.append(f"the card gets {money_words(gross, currency)}, with {_bare(note)}")
+        steps.append(Step("Tax in millionths", vat_formula, vat_micros))
+        steps.append(Step("Given back in millionths", f"{gross} - {vat_micros}", net_micros))
+    else:
+        steps.append(Step("Given back in millionths", f"1 × {net_micros}", net_micros))
+    words.append(f"because: {reason}")
+    return Explanation(", ".join(words), tuple(steps), net_micros)
+
+
 def _charge(words: Sequence[str], formula: str, amount_micros: int) -> Explanation:
     return Explanation(", ".join(words), (Step(_CHARGE, formula, amount_micros),), amount_micros)
 

@@ -57,6 +57,7 @@ class PostingKind(StrEnum):
     VAT = "vat"
     INCLUDED_CREDIT = "included_credit"
     CREDIT_EXPIRY = "credit_expiry"
+    REFUND = "refund"
 
 
 class Posting(NamedTuple):

@@ -17,7 +17,7 @@ from billing.postings import AccountKind, Posting, PostingKind
 from billing.terms import Mode, Statements
 
 _CALENDAR_MONTH = 1
-_CREDIT_KEYS = ("topup:", "adjust:")
+_CREDIT_KEYS = ("topup:", "adjust:", "refund:")
 
 
 def anchor_day(terms: Statements) -> int:
@@ -214,11 +214,11 @@ def _drawn_line(drawn: int, period: Period) -> CreditLine:
 
 
 def _is_credit(posting: Posting, moved: int) -> bool:
-    """A top-up or a gift, and its reversal, and what the access fee includes, both ways; a
-    corrected charge stays with the charges."""
+    """A top-up or a gift, its reversal and its refund, and what the access fee includes, both ways;
+    a corrected charge stays with the charges."""
     if posting.kind == PostingKind.REVERSAL:
         return (posting.reverses_key or "").startswith(_CREDIT_KEYS)
-    return moved > 0 or posting.kind == PostingKind.CREDIT_EXPIRY
+    return moved > 0 or posting.kind in (PostingKind.CREDIT_EXPIRY, PostingKind.REFUND)
 
 
 def _credit_line(posting: Posting, moved: int) -> CreditLine:

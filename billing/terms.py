@@ -22,6 +22,7 @@ CancelEffect = Literal["period_end", "now"]
 StatementPeriod = Literal["calendar", "cycle"]
 RolloverMode = Literal["none", "capped", "unlimited"]
 UnpaidRenewal = Literal["post_anyway", "suspend", "drop"]
+Refunds = Literal["none", "card_payments"]
 AlertChannel = Literal["email", "sms", "webhook", "in_app", "call"]
 
 SECONDS_PER_MINUTE = 60
@@ -219,6 +220,7 @@ class Terms:
     renewal_without_balance: UnpaidRenewal = "post_anyway"
     upgrade: Upgrade = Upgrade()
     cancellation: CancelEffect = "period_end"
+    refunds: Refunds = "none"
     suspension: Suspension = Suspension()
     release_policy: ReleasePolicy = ReleasePolicy()
     statement: Statements = Statements()

@@ -9,6 +9,7 @@ from billing.terms import (
     CancelEffect,
     ChangeChannel,
     Exhaustion,
+    Refunds,
     RolloverMode,
     Scope,
     Settlement,
@@ -114,6 +115,10 @@ TERMS_PROPERTIES: dict[str, Any] = {
         }
     ),
     "cancellation": schema_object({"effective": _one_of(CancelEffect)}),
+    "refunds": {
+        **_one_of(Refunds),
+        "description": "Whether staff may give money of a card payment back to the card.",
+    },
     "suspension": schema_object(
         {
             "notices": {"type": "array", "items": _NOTICE},

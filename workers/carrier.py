@@ -15,11 +15,13 @@ from gateway.services import (
     phone_notices,
     purchases,
     recharge,
+    refunds,
     sweeping,
 )
 from gateway.store import charges as due_charges
 from gateway.store import message_sweep, outbox, sweep
 from gateway.store import payment_methods as due_visits
+from gateway.store import refunds as due_refunds
 from gateway.uow import UnitOfWork
 from workers.context import Work, work
 
@@ -52,12 +54,14 @@ def _sweep_cards(tools: Work) -> int:
     with units.read() as uow:
         if _cards_due_at(uow) is None:
             return 0  # and the provider's SDK need not be loaded
-    return charges.sweep(units, till) + payment_methods.sweep(units, till)
+    done = charges.sweep(units, till) + refunds.sweep(units, till)
+    return done + payment_methods.sweep(units, till)
 
 
 def _cards_due_at(uow: UnitOfWork) -> dt.datetime | None:
     waiting = (
         due_charges.oldest_due_at(uow.connection, now=uow.now),
+        due_refunds.oldest_due_at(uow.connection, now=uow.now),
         due_visits.oldest_setup_at(uow.connection, now=uow.now),
     )
     return min((at for at in waiting if at is not None), default=None)

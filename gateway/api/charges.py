@@ -1,4 +1,4 @@
-"""For staff: charges without an end, and the brakes on automatic ones."""
+"""For staff: charges without an end, the brakes on automatic ones, and refunds."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from flask import Response
 from pydantic import BaseModel, Field
 
 from gateway import runtime
-from gateway.api.access import for_ops, scope_of
-from gateway.api.fields import Items, Line, Listing, page
+from gateway.api.access import Access, for_account, for_ops, require_ops, scope_of
+from gateway.api.fields import Amount, Currency, Items, Line, Listing, Money, money, page
+from gateway.api.once import once, spends
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
 from gateway.api.topups import PaymentOut, payment_out
-from gateway.services import card_payments, charges, recharge
+from gateway.services import card_payments, charges, recharge, refunds
 from gateway.services.principals import Principal
 from gateway.store.charges import WatchedCharge
+from gateway.store.refunds import Refund
 from gateway.uow import UnitOfWork
 
 
@@ -33,6 +35,35 @@ class WatchedOut(PaymentOut):
 
 class WatchedsOut(Items[WatchedOut]):
     """A page of charges."""
+
+
+class RefundIn(Model):
+    amount: Amount = Field(description="Of what the balance got; its VAT goes back beside it.")
+    reason: Line
+
+
+class RefundOut(BaseModel):
+    id: UUID
+    charge_id: UUID
+    amount: Money = Field(description="What the balance loses.")
+    vat: Money
+    total: Money = Field(description="What the card gets.")
+    currency: Currency
+    state: str = Field(
+        description="pending: the provider has not said yet how it ended. ok: given back. failed: "
+        "not given back, and in the balance again."
+    )
+    why: str = Field(description="What the provider said where it gave nothing back.")
+    reason: str
+    actor: str
+    created_at: dt.datetime
+    resolved_at: dt.datetime | None
+
+
+class RefundsOut(BaseModel):
+    items: list[RefundOut]
+    refundable: Money = Field(description="The most that may still be given back.")
+    words: str = Field(description="Why that is nothing, where the plan or the payment says so.")
 
 
 class BrakeIn(Model):
@@ -80,6 +111,54 @@ def ask_charge(staff: Principal, account_id: UUID, charge_id: UUID) -> PaymentOu
     running = runtime.current()
     charge = charges.get(running.units, scope_of(staff, account_id), charge_id)
     return payment_out(charges.look(running.units, running.cards(), charge))
+
+
+@blueprint.get("/ops/charges/<uuid:charge_id>/refunds")
+@for_account
+@blueprint.output(RefundsOut)
+def list_refunds(access: Access, charge_id: UUID) -> RefundsOut:
+    """What was given back of a card payment, and what may be (staff)"""
+    require_ops()
+    with runtime.current().units.read() as uow:
+        found = refunds.seen(uow, access.scope, charge_id)
+    return RefundsOut(
+        items=[_refund_out(one) for one in found.refunds],
+        refundable=money(found.most_micros),
+        words=found.words,
+    )
+
+
+@blueprint.post("/ops/charges/<uuid:charge_id>/refunds")
+@for_account
+@spends
+@blueprint.input(RefundIn, arg_name="body")
+@blueprint.output(RefundOut, status_code=201)
+def create_refund(access: Access, charge_id: UUID, body: RefundIn) -> Response:
+    """Give money of a card payment back to its card (staff)
+
+    Where the plan's `refunds` allow it: at most what was paid, and at most the customer's own money
+    that is left. The reason stands on the customer's statement. A refund that is `pending` is asked
+    about until the provider has said how it ended.
+
+    Takes `Idempotency-Key`: the same key answers the first refund.
+    """
+    require_ops()
+    running = runtime.current()
+
+    def act(key: str) -> RefundOut:
+        given_back = refunds.refund(
+            running.units,
+            running.cards(),
+            access.scope,
+            charge_id,
+            amount_micros=body.amount,
+            reason=body.reason,
+            actor=access.actor,
+            idempotency_key=key,
+        )
+        return _refund_out(given_back)
+
+    return once(access, f"refund:{charge_id}", body, act)
 
 
 @blueprint.get("/ops/charge-brake")
@@ -131,6 +210,23 @@ def _brake_out(uow: UnitOfWork) -> BrakeOut:
             )
             for one in recharge.paused(uow)
         ],
+    )
+
+
+def _refund_out(refund: Refund) -> RefundOut:
+    return RefundOut(
+        id=refund.id,
+        charge_id=refund.charge_id,
+        amount=money(refund.net_micros),
+        vat=money(refund.vat_micros),
+        total=money(refund.gross_micros),
+        currency=refund.currency,
+        state=refund.state,
+        why=refund.why,
+        reason=refund.reason,
+        actor=refund.actor,
+        created_at=refund.created_at,
+        resolved_at=refund.resolved_at,
     )
 
 

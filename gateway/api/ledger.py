@@ -31,6 +31,7 @@ PostingKind = Literal[
     "expire",
     "included_credit",
     "credit_expiry",
+    "refund",
     "sms",
     "surcharge",
 ]

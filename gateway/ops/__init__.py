@@ -20,6 +20,7 @@ from gateway.ops import (  # noqa: F401  the pages add their routes
     plan_changes,
     plans,
     publications,
+    refunds,
     rerating,
     reversals,
     transfers,

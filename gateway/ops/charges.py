@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from billing.declines import reason
 from gateway import runtime
 from gateway.ops.pages import PAGE, account_of, blueprint, staff
-from gateway.services import card_payments, charges, recharge
+from gateway.services import card_payments, charges, recharge, refunds
 from gateway.services.errors import Invalid, ServiceError
 
 
@@ -24,6 +24,7 @@ def list_charges() -> str:
         page = card_payments.watched(uow, only_open=not everything, after=after, limit=PAGE)
         brake = recharge.brake(uow)
         paused = recharge.paused(uow)
+        given_back = refunds.watched(uow)
     return render_template(
         "ops/charges.html",
         section="charges",
@@ -31,6 +32,7 @@ def list_charges() -> str:
         everything=everything,
         brake=brake,
         paused=paused,
+        refunds=given_back,
         reason=reason,
         next_url=url_for("ops.charges", after=page.next, all=kept) if page.next else None,
         first_url=url_for("ops.charges", all=kept) if after else None,

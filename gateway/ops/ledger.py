@@ -14,7 +14,7 @@ KINDS = {
     "": (),
     "usage": ("usage",),
     "rental": ("rental",),
-    "topup": ("topup",),
+    "topup": ("topup", "refund"),
     "adjustment": ("adjustment", "reversal"),
     "included": ("included_credit", "credit_expiry"),
 }

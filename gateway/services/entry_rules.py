@@ -15,13 +15,14 @@ from billing.explain_entries import (
     explain_issue,
     explain_package,
     explain_payment,
+    explain_refund,
     explain_rent,
 )
 from billing.minor_units import quantum_micros
 from billing.postings import PostingKind
 from billing.terms import Term
 from gateway.services import plans
-from gateway.store import buckets, charges, numbers, packages, subscriptions
+from gateway.store import buckets, charges, numbers, packages, refunds, subscriptions
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
 
@@ -185,6 +186,23 @@ def _payment(uow: UnitOfWork, scope: Scope, line: Line) -> Explanation | None:
     )
 
 
+def _refund(uow: UnitOfWork, scope: Scope, line: Line) -> Explanation | None:
+    found = refunds.find(uow.connection, scope, uuid.UUID(line.key.split(":")[1]))
+    charge = None if found is None else charges.find(uow.connection, scope, found.charge_id)
+    if found is None or charge is None:
+        return None
+    return explain_refund(
+        found.net_micros,
+        description=line.description,
+        vat_micros=found.vat_micros,
+        vat_formula=found.vat_formula,
+        note=charge.vat_note,
+        of=f"the payment of {charge.created_at:%Y-%m-%d}",
+        reason=found.reason,
+        currency=found.currency,
+    )
+
+
 _RULES: dict[str, Callable[[UnitOfWork, Scope, Line], Explanation | None]] = {
     PostingKind.RENTAL: _rent,
     PostingKind.ACCESS_FEE: _access,
@@ -193,6 +211,7 @@ _RULES: dict[str, Callable[[UnitOfWork, Scope, Line], Explanation | None]] = {
     PostingKind.ISSUE: _issue,
     PostingKind.EXPIRE: _expiry,
     PostingKind.TOPUP: _payment,
+    PostingKind.REFUND: _refund,
     PostingKind.INCLUDED_CREDIT: _included,
     PostingKind.CREDIT_EXPIRY: _included,
 }

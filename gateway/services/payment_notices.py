@@ -15,6 +15,7 @@ from gateway.services.credit_receipts import RECEIPT
 from gateway.services.deeds import Handler
 from gateway.services.notices import Compose, Payload
 from gateway.services.payment_deeds import ACTION, DECLINED, HELD
+from gateway.services.refunds import CREDIT_NOTE, SENT_BACK
 from gateway.uow import UnitsOfWork
 
 
@@ -24,6 +25,8 @@ def handlers(units: UnitsOfWork, mailer: Mailer, public_url: str) -> dict[str, H
         DECLINED: _declined,
         ACTION: _action,
         HELD: _held,
+        CREDIT_NOTE: _credit_note,
+        SENT_BACK: _sent_back,
     }
 
     def sender(compose: Compose) -> Handler:
@@ -69,6 +72,43 @@ def _tax_rows(payload: Payload) -> list[str]:
         *_row("VAT", f"{_money(payment.vat_micros, currency)}  ({payment.note})"),
         *_row("Total with VAT", _money(payment.gross_micros, currency)),
     ]
+
+
+def _credit_note(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    currency, gross = payload["currency"], payload["amount"] + payload["vat"]
+    when = dt.datetime.fromisoformat(payload["at"])
+    lines = [
+        "Hello,",
+        "",
+        f"this is the credit note for money given back to {account.name}: it is on its way to"
+        f" {payload['card']},",
+        f"which paid on {payload['paid_at'][:10]}. Banks take five to ten days to show it.",
+        "",
+        *_row("Given back", _money(payload["amount"], currency)),
+        *_row("VAT", f"{_money(payload['vat'], currency)}  ({payload['vat_note']})"),
+        *_row("Total to card", _money(gross, currency)),
+        *_row("Balance after it", _money(payload["balance_after"], currency)),
+        "",
+        *_row("Reason", payload["reason"]),
+        *_row("When", f"{when:%Y-%m-%d %H:%M:%S} UTC"),
+        *_row("Account", str(account.id)),
+        *_row("Your VAT id", payload["vat_id"]),
+        "",
+        f"All lines: {url}/billing",
+        "",
+    ]
+    return f"{account.name}: credit note for {_money(gross, currency)}", "\n".join(lines)
+
+
+def _sent_back(account: Account, payload: Payload, url: str) -> tuple[str, str]:
+    gross = _money(payload["amount"] + payload["vat"], payload["currency"])
+    return (
+        f"{account.name}: {gross} could not be given back",
+        f"Hello,\n\nthe bank of {payload['card']} did not take the {gross} that we gave back, for"
+        f" the reason “{payload['reason']}”.\nThe {_money(payload['amount'], payload['currency'])}"
+        " that had left your balance for it are in it again, and our credit note is void.\n\n"
+        f"All lines: {url}/billing\n",
+    )
 
 
 def _declined(account: Account, payload: Payload, url: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 
 from billing.credits import vat_key
@@ -12,7 +13,7 @@ from gateway.services import audit, statement
 from gateway.services.errors import Conflict, Invalid, NotFound
 from gateway.services.ledger import Books, books
 from gateway.services.statement import StatementLine
-from gateway.store import ledger
+from gateway.store import ledger, refunds
 from gateway.store import reversals as store
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
@@ -28,10 +29,12 @@ REVERSIBLE = frozenset(PostingKind) - {
     PostingKind.EXPIRE,
     PostingKind.INCLUDED_CREDIT,
     PostingKind.CREDIT_EXPIRY,
+    PostingKind.REFUND,
 }
 """What moved the customer's own money. Minutes are corrected by an adjustment, and so is what was
 paid for them: a reversal would give the price back and leave the minutes (S1-15). So is credit
-that the access fee includes: what of it is left follows from its grants."""
+that the access fee includes: what of it is left follows from its grants. What a refund gave back
+is at the card."""
 
 
 def reverse_posting(
@@ -51,6 +54,7 @@ def reverse_postings(
     lines = [statement.get_posting(uow, scope, id) for id in dict.fromkeys(posting_ids)]
     for line in lines:
         _check(line)
+        _check_refunds(uow, scope, line)
     with books(uow, scope) as opened:
         done = ledger.keys_taken(
             uow.connection, scope.tenant_id, [reversal_key(line.key) for line in lines]
@@ -64,8 +68,8 @@ def reverse_postings(
 def post_reversal(
     uow: UnitOfWork, opened: Books, original: Posting, *, reason: str, actor: str
 ) -> Posting:
-    """The line that undoes another one of the account's wallet, into its open books; with a credit
-    goes the tax that came in beside it."""
+    """The line that undoes another one of the account, of its wallet or of its tax, into its open
+    books; with a credit goes the tax that came in beside it."""
     owned = wallet(opened.scope.account_id)
     undone = opened.post(
         lambda balance: reverse(
@@ -74,22 +78,13 @@ def post_reversal(
             reason=reason,
             actor=actor,
             at=uow.now,
-            balance_after=balance - original.signed_for(owned),
+            balance_after=None if original.owned is None else balance - original.signed_for(owned),
         )
     )
     if original.kind == PostingKind.TOPUP:
         tax = ledger.find_posting(uow.connection, opened.scope.tenant_id, vat_key(original.key))
         if tax is not None:
-            opened.post(
-                lambda _balance: reverse(
-                    tax,
-                    key=reversal_key(tax.key),
-                    reason=reason,
-                    actor=actor,
-                    at=uow.now,
-                    balance_after=None,
-                )
-            )
+            post_reversal(uow, opened, tax, reason=reason, actor=actor)
     return undone
 
 
@@ -125,8 +120,18 @@ def _check(line: StatementLine) -> None:
         raise Conflict("This line bought minutes, which stay: post an adjustment instead.")
     if line.kind in (PostingKind.INCLUDED_CREDIT, PostingKind.CREDIT_EXPIRY):
         raise Conflict("This line moved included credit: post an adjustment instead.")
+    if line.kind == PostingKind.REFUND:
+        raise Conflict("This line gave money back to a card: post an adjustment instead.")
     if line.kind not in REVERSIBLE:
         raise Conflict("This line moved minutes, not money: post an adjustment instead.")
+
+
+def _check_refunds(uow: UnitOfWork, scope: Scope, line: StatementLine) -> None:
+    """A payment of which a part went back to its card is not undone as a whole."""
+    if line.kind != PostingKind.TOPUP:
+        return
+    if refunds.given_back(uow.connection, scope, uuid.UUID(line.key.split(":")[1])).net_micros:
+        raise Conflict("Money of this payment was refunded: post an adjustment for the rest.")
 
 
 def _post(uow: UnitOfWork, opened: Books, line: StatementLine, reason: str, actor: str) -> None:

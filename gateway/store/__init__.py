@@ -37,6 +37,7 @@ from gateway.store import (  # noqa: F401  the tables register themselves
     recharge,
     reconciliations,
     recordings,
+    refunds,
     rollups,
     settling,
     statements,

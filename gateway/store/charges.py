@@ -60,6 +60,7 @@ class ChargeRow(Base):
     asked: Mapped[int]
     ask_at: Mapped[dt.datetime | None]  # when the clock looks at it
     flag: Mapped[str | None] = mapped_column(String(12))  # disputed, refunded: staff looks
+    refunded_micros: Mapped[int | None] = mapped_column(BigInteger)  # by anybody, as was heard
     idempotency_key: Mapped[str]
     actor: Mapped[str]
     created_at: Mapped[dt.datetime]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from billing.postings import wallet
 from gateway.store.base import Scope
 
-# What `billing.statements` calls a credit: money in, and its reversal. Served by
+# What `billing.statements` calls a credit: money in, its reversal and its refund. Served by
 # `ix_posting_credit`: a sum over few lines, however many calls lie between them.
 _SINCE = text(
     """
@@ -19,8 +19,8 @@ select s.n, coalesce(sum(case when p.credit = :wallet then p.amount_micros
   from unnest(cast(:seqs as bigint[])) with ordinality as s(seq, n)
   left join posting as p
          on p.tenant_id = :tenant_id and p.account_id = :account_id
-        and p.kind in ('topup','adjustment','reversal') and p.seq > s.seq
-        and (p.credit = :wallet or (p.debit = :wallet and p.kind = 'reversal'))
+        and p.kind in ('topup','adjustment','reversal','refund') and p.seq > s.seq
+        and (p.credit = :wallet or (p.debit = :wallet and p.kind in ('reversal','refund')))
  group by s.n order by s.n
 """
 )
@@ -51,8 +51,9 @@ select coalesce(sum(case when p.debit = :wallet then p.amount_micros
  where p.tenant_id = :tenant_id and p.account_id = :account_id
    and p.balance_after_micros is not null and p.seq > :after and p.seq <= :last
    and ((p.kind = 'reversal' and (p.debit = :wallet or p.credit = :wallet)
-         and p.reverses_key not like 'topup:%' and p.reverses_key not like 'adjust:%')
-        or (p.kind not in ('reversal','credit_expiry') and p.debit = :wallet))
+         and p.reverses_key not like 'topup:%' and p.reverses_key not like 'adjust:%'
+         and p.reverses_key not like 'refund:%')
+        or (p.kind not in ('reversal','credit_expiry','refund') and p.debit = :wallet))
 """
 )
 

@@ -93,7 +93,7 @@ class PostingRow(Base):
             "tenant_id",
             "account_id",
             "seq",
-            postgresql_where="kind in ('topup','adjustment','reversal','vat')",
+            postgresql_where="kind in ('topup','adjustment','reversal','vat','refund')",
         ),
     )
 

@@ -15,7 +15,7 @@ KINDS = {
     "usage": ("usage",),
     "texts": ("sms",),
     "rental": ("rental", "access_fee", "plan_change"),
-    "topup": ("topup",),
+    "topup": ("topup", "refund"),
     "adjustment": ("adjustment", "reversal"),
     "minutes": ("package", "issue", "draw", "expire"),
     "included": ("included_credit", "credit_expiry"),

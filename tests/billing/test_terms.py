@@ -53,6 +53,7 @@ EVERYTHING: dict[str, Any] = {
         "next_plan": "large_teams",
     },
     "cancellation": {"effective": "period_end"},
+    "refunds": "card_payments",
     "suspension": {
         "notices": [{"day": 1, "channels": ["email", "in_app"]}, {"day": 10}],
         "suspend_day": 5,
@@ -108,6 +109,7 @@ def test_every_part_of_the_terms_is_read_and_known_to_the_schema() -> None:
     assert (terms.statement.anchor_day, terms.statement.due_days) == (17, 20)
     assert terms.alerts.balance_micros == (10_000_000, 5_000_000)
     assert terms.support_contact == "(800) 555-0199"
+    assert terms.refunds == "card_payments"
 
 
 def test_s4_12_entitlements_hold_the_calls_at_once_as_well() -> None:

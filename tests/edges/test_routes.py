@@ -49,6 +49,7 @@ WITH_PACKAGES: dict[str, Any] = load_catalogue()["payg"] | {
     "packages": [{"code": "small", "number_type": "local", "minutes": 10, "price": "0.30"}],
     "topup": {"bundles": [{"minutes": 100, "price": "0.50"}]},
     "access_fee": {"month": "1.00"},
+    "refunds": "card_payments",
     "support_contact": "(800) 577-1872",
 }
 MANDATE: dict[str, Any] = {

@@ -18,6 +18,7 @@ from gateway.services import (
     payment_methods,
     plan_changes,
     plans,
+    refunds,
     reversals,
     statement,
 )
@@ -37,6 +38,7 @@ def a_plan(name: str, **more: Any) -> dict[str, Any]:
         "topup": {"manual": True, "card": True},
         "package_limits": {"minutes_min": 1, "minutes_max": 500_000},
         "packages": [small | {"leg_scope": ["inbound"]}],
+        "refunds": "card_payments",
         "upgrade": {"fee": "prorated", "allowance": "prorated"},
         **more,
     }
@@ -65,6 +67,16 @@ def test_s5_20_every_line_of_every_kind_is_recomputed_from_its_explanation(stage
         idempotency_key="pay",
     )
     assert paid.vat_micros
+    refunds.refund(
+        stage.units,
+        till,
+        acme.scope,
+        paid.id,
+        amount_micros=3_330_000,
+        reason="too much",
+        actor="Olga",
+        idempotency_key="back",
+    )
     with stage.units.begin() as uow:
         packages.buy(uow, acme.scope, "small", Purchaser("", "Ann"), idempotency_key="p")
         messages.send(

@@ -439,7 +439,7 @@ RULES = (
     Rule(
         "S3-06",
         "Nothing is refunded.",
-        held_by="no way back exists",
+        held_by="`refunds`: none, unless a plan says otherwise",
         elsewhere=(
             "billing/test_subscriptions.py::"
             "test_s3_06_a_cheaper_plan_costs_nothing_now_and_gives_nothing_back",
@@ -1004,9 +1004,17 @@ CONFLICTS = (
     ),
     Conflict(
         "C10",
-        "Nothing is refunded, and mistakes are corrected all the same.",
-        (),
+        "Nothing is refunded, or card payments are; mistakes are corrected either way.",
         (
+            ("nothing back", {"/refunds": "none"}),
+            ("card payments", {"/refunds": "card_payments"}),
+        ),
+        (
+            "billing/test_refunds.py::test_c10_no_plan_gives_anything_back_unless_it_says_so",
+            "billing/test_refunds.py::"
+            "test_c10_however_many_refunds_never_more_than_paid_nor_than_own_money",
+            "journeys/test_refunds.py::"
+            "test_c10_a_lost_answer_is_asked_for_and_nothing_goes_back_twice",
             "services/test_reversals.py::"
             "test_c10_a_charge_is_given_back_by_a_line_that_points_at_it",
             "billing/test_ledger.py::test_an_adjustment_is_a_posting_with_reason_and_actor",

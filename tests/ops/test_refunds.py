@@ -1,0 +1,97 @@
+"""Refunds at the console: typed, shown, confirmed, followed (C10)."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+
+from billing.catalogue import load_catalogue
+from gateway.services import accounts, card_payments, payment_methods, plans
+from gateway.store.charges import Charge
+from tests.web.conftest import OLGA, Browser, World
+
+
+@pytest.fixture
+def charge(world: World) -> Charge:
+    """Bolt, of Germany, has paid 20.00 and 3.80 VAT by card."""
+    document = load_catalogue()["payg"] | {"refunds": "card_payments"}
+    scope, till = world.bolt.scope, world.runtime.cards()
+    with world.units.begin() as uow:
+        plans.publish_plan(uow, "gives_back", document, OLGA)
+        accounts.update_account(uow, scope, {"plan_code": "gives_back", "country": "DE"}, OLGA)
+    payment_methods.attach(
+        world.units, till, scope, token="pm_card_visa", actor="Bolt", idempotency_key="card"
+    )
+    return card_payments.pay(
+        world.units, till, scope, amount_micros=20_000_000, method_id=None, actor="Bolt",
+        idempotency_key="pay",
+    )  # fmt: skip
+
+
+def send(olga: Browser, path: str, fields: dict[str, Any]) -> Any:
+    token = re.search(r'name="csrf_token" value="([^"]+)"', olga.page("/ops/accounts"))
+    assert token is not None
+    return olga.client.post(path, data=fields | {"csrf_token": token.group(1)})
+
+
+def balance(world: World) -> int:
+    with world.units.read() as uow:
+        return accounts.get_account(uow, world.bolt.scope).balance_micros
+
+
+def test_c10_a_refund_is_shown_before_it_is_ordered_and_then_followed(
+    world: World, olga: Browser, charge: Charge
+) -> None:
+    path = f"/ops/accounts/{world.bolt.id}/charges/{charge.id}"
+    assert path in olga.page("/ops/charges?all=1")
+    before = balance(world)
+    assert "At most" in olga.page(path)
+    typed = {"amount": "5.00", "reason": "paid twice"}
+    asked = send(olga, f"{path}/refund", typed)
+    assert asked.status_code == 200 and balance(world) == before, "nothing is ordered yet"
+    words = unescape(asked.text)
+    assert "Give $5.95 back to visa ····4242?" in words and "$0.95" in words
+    key = re.search(r'name="key" value="([^"]+)"', asked.text)
+    assert key is not None
+    for _ in range(2):  # the button, and the button again
+        done = send(olga, f"{path}/refunds", typed | {"key": key.group(1)})
+        assert done.status_code == 302 and done.location == path
+    assert balance(world) == before - 5_000_000
+    page = unescape(olga.page(path))
+    assert "Given back." in page and "paid twice" in page and "$5.95" in page
+    ledger = unescape(olga.page(f"/ops/accounts/{world.bolt.id}/ledger?kind=topup"))
+    assert "Refund (visa ····4242)" in ledger
+
+
+@pytest.mark.parametrize(
+    "fields, words",
+    [
+        pytest.param({"amount": "x"}, "amount-error", id="C10 no amount"),
+        pytest.param({"amount": "99.00"}, "At most", id="C10 more than there is"),
+        pytest.param({"reason": " "}, "say why", id="C10 no reason"),
+    ],
+)
+def test_c10_what_cannot_be_is_said_at_its_field(
+    world: World, olga: Browser, charge: Charge, fields: dict[str, str], words: str
+) -> None:
+    path = f"/ops/accounts/{world.bolt.id}/charges/{charge.id}"
+    for deed in ("refund", "refunds"):
+        sent = {"amount": "5.00", "reason": "x", "key": "k"} | fields
+        refused = send(olga, f"{path}/{deed}", sent)
+        assert refused.status_code == 422 and words in refused.text
+        assert 'aria-invalid="true"' in refused.text
+
+
+def test_c10_where_the_plan_gives_nothing_back_the_page_says_what_to_do(
+    world: World, olga: Browser, charge: Charge
+) -> None:
+    with world.units.begin() as uow:
+        accounts.update_account(uow, world.bolt.scope, {"plan_code": "payg"}, OLGA)
+    path = f"/ops/accounts/{world.bolt.id}/charges/{charge.id}"
+    page = olga.page(path)
+    assert "The plan gives nothing back: post an adjustment." in page
+    assert f'action="{path}/refund"' not in page
+    sent = send(olga, f"{path}/refunds", {"amount": "5.00", "reason": "x", "key": "k"})
+    assert sent.status_code == 302
+    assert "post an adjustment" in olga.page(path)
