@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
@@ -133,6 +133,7 @@ STANDARD = {
     "resultTypes": ["violations"],
 }
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+ALL_CHARGES = ("/ops/charges?all=1",)  # the list shows open ones at first, and there are none
 BY_FORM = {
     "web.number_order": "/numbers/order?e164=%2B14155550123",
     # Linked where there is a mandate, and the demo's customers pay in dollars.
@@ -157,10 +158,12 @@ def pages_of(app: Flask) -> set[str]:
     }
 
 
-def linked(context: BrowserContext, adapter: MapAdapter, pages: set[str]) -> dict[str, str]:
-    """For each of the pages to which links lead from the first one, a path, by its endpoint."""
+def linked(
+    context: BrowserContext, adapter: MapAdapter, pages: set[str], start: Sequence[str]
+) -> dict[str, str]:
+    """For each of the pages to which links lead from these, a path, by its endpoint."""
     found: dict[str, str] = {}
-    ahead = ["/"]
+    ahead = list(start)
     while ahead:
         path = ahead.pop(0)
         try:
@@ -224,7 +227,8 @@ def test_every_page_is_for_everybody(lived: Demo, chromium: Browser) -> None:
             page = log_in(context, email, lived.password)
             if email == BUSINESSES[0]:
                 send_a_text(page)  # the demo's past has none
-            for endpoint, path in (linked(context, adapter, pages) | BY_FORM).items():
+            start = ALL_CHARGES if email == STAFF else ("/",)
+            for endpoint, path in (linked(context, adapter, pages, start) | BY_FORM).items():
                 if endpoint in seen or (endpoint in BY_FORM and email == STAFF):
                     continue
                 seen.add(endpoint)

@@ -14,6 +14,13 @@ from workers import notify
 CONTACT = "(800) 577-1872"
 BALANCE = {"balance": "5.00", "currency": "USD"}
 CARD = {"card": "Visa ···· 4242", "amount": 20_000_000, "balance": 5_000_000, "currency": "USD"}
+GIVEN_BACK = {
+    "card": "Visa ···· 4242",
+    "amount": 5_000_000,
+    "vat": 0,
+    "currency": "USD",
+    "reason": "The account was closed.",
+}
 ALERT = BALANCE | {"measure": "money", "reading": "5.00", "words": "The balance is low."}
 ARREARS = BALANCE | {"day": 1, "channel": "email", "owed": "9.00", "overdue_on": "2026-03-01"}
 MAILS: dict[str, dict[str, Any]] = {
@@ -33,6 +40,15 @@ MAILS: dict[str, dict[str, Any]] = {
         "tax": {"vat_id": "", "country": "US", "time_zone": "UTC", "business_id_checked": False},
     },
     "card_declined": CARD | {"code": "lost_card"},
+    "credit_note": GIVEN_BACK
+    | {
+        "at": "2026-03-03T15:00:00+00:00",
+        "paid_at": "2026-03-01T15:00:00+00:00",
+        "vat_note": "no VAT",
+        "vat_id": "",
+        "balance_after": 9_000_000,
+    },
+    "refund_sent_back": GIVEN_BACK,
     "card_action": CARD | {"charge_id": "c"},
     "recharge_held": CARD | {"words": "There is no card."},
     "renewal_short": BALANCE
