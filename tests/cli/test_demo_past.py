@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT as AXE
 from browsing import NEEDS_CHROMIUM, served
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -202,10 +202,10 @@ def faults(page: Page, path: str) -> Iterator[str]:
     page.emulate_media(color_scheme="light")
     answer = page.goto(path)
     assert answer is not None and answer.status == 200, f"{path}: {answer}"
-    axe = Axe()
+    page.evaluate(AXE)
     for scheme, options in (("light", STANDARD), ("dark", COLOURS)):
         page.emulate_media(color_scheme=scheme)
-        for violation in axe.run(page, options=options).response["violations"]:
+        for violation in page.evaluate("options => axe.run(options)", options)["violations"]:
             where = [node["html"][:120] for node in violation["nodes"][:3]]
             yield f"{path} ({scheme}): {violation['id']}: {violation['help']}: {where}"
 
