@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.edges.conftest import world  # noqa: F401  the cast
+from tests.edges.conftest import settled, web_app, world  # noqa: F401  the cast
 from tests.web.conftest import OLGA, Browser, World
 
 

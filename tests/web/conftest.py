@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -36,6 +37,7 @@ from gateway.services import (
 )
 from gateway.services.accounts import Account, NewAccount
 from gateway.services.numbers import Number
+from gateway.services.till import Till
 from gateway.store.base import new_id
 from gateway.uow import UnitsOfWork
 from routing.facts import CallFacts
@@ -274,6 +276,7 @@ def web_app(
             "REDIS_URL": servers.redis(worker_number % 64),
             "VAR_DIR": str(tmp_path_factory.mktemp("var")),
             "PUBLIC_URL": "http://gateway.test",
+            "BOOTSTRAP_OPS_TOKEN": "olga-token-for-tests",
         }
     )
     yield create_app(runtime_on(settings, url))
@@ -290,24 +293,34 @@ def settled(web_app: APIFlask) -> World:
 
 @pytest.fixture
 def world(settled: World, servers: Any, worker_number: int) -> Iterator[World]:
+    with copy_of(settled, servers, f"web_{worker_number}") as found:
+        yield found
+
+
+@contextmanager
+def copy_of(settled: World, servers: Any, prefix: str, till: Till | None = None) -> Iterator[World]:
+    """The same people on a database of their own, in the same application."""
     source = settled.runtime.settings.database_url
-    name = f"web_{worker_number}_{next(_numbers)}"
+    name = f"{prefix}_{next(_numbers)}"
     template = source.partition("?")[0].rpartition("/")[2]
     _administer(servers, f"create database {name} template {template} strategy file_copy")
-    runtime = runtime_on(settled.runtime.settings, source.replace(f"/{template}", f"/{name}"))
+    runtime = runtime_on(settled.runtime.settings, source.replace(f"/{template}", f"/{name}"), till)
     settled.app.extensions[EXTENSION] = runtime
+    was = dict(settled.app.config)
     yield replace(settled, units=runtime.units, runtime=runtime)
+    settled.app.config.update(was)
     limiter.reset()
     runtime.units.engine.dispose()
     _administer(servers, f"drop database {name} with (force)")
 
 
-def runtime_on(settings: Settings, database_url: str) -> Runtime:
+def runtime_on(settings: Settings, database_url: str, till: Till | None = None) -> Runtime:
     return Runtime(
         settings=settings,
         units=UnitsOfWork(db.engine_for(database_url), lambda: NOON),
         links=PublicLinks(settings.public_url),
         connect_carrier=lambda: Shop(),  # type: ignore[arg-type, return-value]
+        till=till,
     )
 
 
