@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask
+from shelf import put_on_sale
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from billing.catalogue import CARRIER_COST, load_catalogue
 from billing.ledger import fingerprint
 from gateway import db
 from gateway.app import create_app
@@ -42,7 +42,6 @@ from gateway.services import (
     forwarding,
     ledger,
     looks,
-    plans,
     purchases,
     renewals,
     settlement,
@@ -124,10 +123,7 @@ class World:
         self.cards = carrier.cards
         self.cards.events.url = f"{settings.public_url}/webhooks/stripe"
         self.cards.events.send = self._take_news
-        with self.units.begin() as uow:
-            for code, document in load_catalogue().items():
-                kind = "carrier" if code == CARRIER_COST else "retail"
-                plans.publish_plan(uow, code, document, "test", kind=kind)
+        put_on_sale(self.units, "test")
 
     def runtime_on(self, units: UnitsOfWork) -> Runtime:
         """A process of the product, with connections of its own to the carrier."""

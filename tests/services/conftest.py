@@ -4,14 +4,14 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
+from shelf import put_on_sale
 
-from billing.catalogue import CARRIER_COST, load_catalogue
 from billing.money import parse_amount
 from gateway import db
 from gateway.config import Settings
 from gateway.links import NumberUrls, PublicLinks
 from gateway.providers.telephony import CarrierNumber, OfferedNumber, ProviderError
-from gateway.services import accounts, ledger, numbers, plans
+from gateway.services import accounts, ledger, numbers
 from gateway.services.accounts import Account, NewAccount
 from gateway.services.numbers import Number
 from gateway.store.base import new_id
@@ -29,10 +29,7 @@ def units(settings: Settings) -> UnitsOfWork:
 @pytest.fixture
 def on_sale(units: UnitsOfWork) -> None:
     """The catalogue and the carrier's tariff are published."""
-    with units.begin() as uow:
-        for code, document in load_catalogue().items():
-            kind = "carrier" if code == CARRIER_COST else "retail"
-            plans.publish_plan(uow, code, document, OLGA, kind)  # type: ignore[arg-type]
+    put_on_sale(units, OLGA)
 
 
 def _open(units: UnitsOfWork, name: str) -> Account:
