@@ -207,3 +207,32 @@ def press(page: Page, target: Locator) -> None:
 def type_into(page: Page, target: Locator, words: str) -> None:
     reach(page, target)
     page.keyboard.type(words)
+
+
+def test_staff_reaches_every_room_on_a_phone_and_folds_them_by_keyboard(
+    stage: World, chromium: Browser
+) -> None:
+    with stage.units.begin() as uow:
+        logins.create_login(
+            uow, None, email="olga@house.test", name="Olga", password=PASSWORD, role="ops",
+            actor="t",
+        )  # fmt: skip
+    with served(stage.app) as url:
+        page = chromium.new_page(base_url=url, viewport={"width": 360, "height": 740})
+        page.goto("/login")
+        type_into(page, page.get_by_label("E-mail"), "olga@house.test")
+        type_into(page, page.get_by_label("Password"), PASSWORD)
+        page.keyboard.press("Enter")
+        rooms = page.get_by_role("navigation", name="Main")
+        expect(rooms.get_by_role("link")).to_have_count(4)
+        folded = rooms.bounding_box()
+        assert folded is not None and folded["height"] < 80, "one row"
+        press(page, rooms.locator("summary"))
+        expect(rooms.get_by_role("link")).to_have_count(11)
+        press(page, rooms.get_by_role("link", name="Drift"))
+        expect(page.get_by_role("heading", name="Is it true?")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+        page.set_viewport_size({"width": 1280, "height": 740})
+        expect(rooms.get_by_role("link")).to_have_count(11)
+        expect(rooms.locator("summary")).to_be_hidden()
+        page.context.close()
