@@ -309,6 +309,11 @@ def own_micros(uow: UnitOfWork, opened: Books) -> int:
     return opened.balance_micros - left
 
 
+def was_ever_granted(uow: UnitOfWork, scope: Scope) -> bool:
+    """Whether any line of the account is about included credit."""
+    return store.last_of(uow.connection, scope) is not None
+
+
 def figures(uow: UnitOfWork, account: Account) -> IncludedFigures | None:
     """Granted, used and left in the cycle that runs; None without any. A client that shares its
     agency's billing sees the agency's, if that is for clients too."""

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from gateway import runtime
-from gateway.services import clients, debit_runs, mandates, plans, statement
+from gateway.services import clients, debit_runs, included_credit, mandates, plans, statement
+from gateway.uow import UnitOfWork
 from gateway.web.blueprint import blueprint, scope
 
 PAGE = 50
@@ -22,6 +23,15 @@ KINDS = {
 }
 
 
+def _kinds_shown(uow: UnitOfWork, chosen: str) -> list[str]:
+    """Those that the plan in force or a line of the account is about."""
+    terms = plans.plan_version(uow.connection, g.account.plan_version_id).plan.terms
+    minutes = terms.packages or terms.allowance or terms.topup.bundles or g.account.draws_minutes
+    credit = terms.included.credit_micros or included_credit.was_ever_granted(uow, scope())
+    hidden = {name for name, there in (("minutes", minutes), ("included", credit)) if not there}
+    return [kind for kind in KINDS if kind == chosen or kind not in hidden]
+
+
 @blueprint.get("/billing")
 def billing() -> str:
     kind = request.args.get("kind", "")
@@ -35,6 +45,7 @@ def billing() -> str:
         of_clients = clients.names_of_legs(uow, scope(), legs) if legs else {}
         mandate = mandates.find(uow, scope())
         coming = debit_runs.coming(uow, scope())
+        kinds = _kinds_shown(uow, kind)
     return render_template(
         "web/billing.html",
         section="billing",
@@ -44,7 +55,7 @@ def billing() -> str:
         mandate=mandate,
         coming=coming,
         kind=kind,
-        kinds=KINDS,
+        kinds=kinds,
         next_url=url_for("web.billing", after=page.next, **kept) if page.next else None,
         first_url=url_for("web.billing", **kept) if after else None,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from flask import Blueprint, g
 
@@ -11,7 +11,7 @@ from billing.pools import PoolFigures
 from billing.tariffs import Plan
 from billing.terms import Terms
 from gateway import browser, runtime
-from gateway.services import included_credit, plans, pools
+from gateway.services import bundles, included_credit, packages, plans, pools
 from gateway.services.accounts import Account
 from gateway.services.errors import Forbidden
 from gateway.services.principals import Principal
@@ -30,12 +30,14 @@ browser.guard(blueprint, roles=("owner", "member"), public=PUBLIC)
 def _money_and_minutes() -> dict[str, Any]:
     """For the widgets of every page. `pool_now()`: the minutes of the cycle (S4-01); `plan_now()`
     and `terms_now()`: what the plan says, so that no page offers what it refuses (C6);
-    `agency_now()`: who pays for a client; `credit_now()`: included credit of the cycle;
-    `owed_now(balance)`: what is owed, which included credit never covers."""
+    `packages_now()`: whether there are minutes to buy or bought; `agency_now()`: who pays for a
+    client; `credit_now()`: included credit of the cycle; `owed_now(balance)`: what is owed, which
+    included credit never covers."""
     return {
         "pool_now": pool_now,
         "plan_now": plan_now,
         "terms_now": terms_now,
+        "packages_now": packages_now,
         "agency_now": agency_now,
         "credit_now": credit_now,
         "owed_now": owed_now,
@@ -81,6 +83,21 @@ def plan_now() -> Plan | None:
 def terms_now() -> Terms | None:
     plan = plan_now()
     return None if plan is None else plan.terms
+
+
+def packages_now() -> Literal["sold", "kept"] | None:
+    """Packages and bundles alike: "sold" by the plan in force, or "kept" from an earlier one."""
+    terms = terms_now()
+    if terms is not None and (terms.packages or terms.topup.bundles):
+        return "sold"
+    if terms is None or not g.account.draws_minutes:
+        return None
+    with runtime.current().units.read() as uow:
+        bought = (
+            packages.list_packages(uow, g.account.scope, limit=1).items
+            or bundles.list_bundles(uow, g.account.scope, limit=1).items
+        )
+    return "kept" if bought else None
 
 
 def agency_now() -> Account | None:

@@ -100,6 +100,46 @@ def test_s4_11_where_the_plan_sells_none_no_page_offers_any(world: World) -> Non
     assert 'href="/billing/plan#change"' in owner.page("/billing")
 
 
+def test_no_page_offers_packages_minutes_or_included_credit_where_the_plan_has_none(
+    world: World, acme: Browser
+) -> None:
+    """S1-05 is for plans that sell packages; on the others the way there leads nowhere."""
+    for path in ("/billing", "/settings"):
+        assert "/billing/packages" not in acme.page(path), path
+    bill = acme.page("/billing")
+    for kind in ("minutes", "included"):
+        assert f"/billing?kind={kind}" not in bill
+    assert "/billing?kind=texts" in bill and "/billing?kind=rental" in bill
+    alone = acme.page("/billing/packages")
+    assert "Your plan sells no packages" in alone and "No packages yet" not in alone
+    assert "No included credit yet" in acme.page("/billing?kind=included"), "an old bookmark"
+    assert "No text was charged yet" in acme.page("/billing?kind=texts")
+
+
+def test_what_the_plan_in_force_offers_is_shown_and_what_was_bought_stays_in_reach(
+    world: World,
+) -> None:
+    owner = move(world, SELLS)
+    page = owner.page("/billing")
+    assert 'href="/billing/packages">Buy package' in page and "/billing?kind=minutes" in page
+    assert "No packages yet" not in owner.page("/billing/packages"), "it sells bundles alone"
+    owner.post("/billing/bundles/buy", {"minutes": "100", "key": "k"})
+    without = {name: SELLS[name] for name in SELLS if name not in ("topup", "pool")}
+    owner = move(world, without)
+    for path in ("/billing", "/settings"):
+        page = owner.page(path)
+        assert 'href="/billing/packages">Packages' in page and "Buy package" not in page
+    assert "/billing?kind=minutes" in owner.page("/billing")
+    assert "Bundle of 100 minutes" in owner.page("/billing?kind=minutes")
+
+
+def test_a_plan_with_included_credit_has_its_filter_before_the_first_line(world: World) -> None:
+    owner = move(world, PAYG | {"included": {"credit": "1.00"}})
+    assert "/billing?kind=included" in owner.page("/billing")
+    assert "/billing?kind=included" in move(world, PAYG).page("/billing"), "its lines are there"
+    assert "/billing?kind=included" not in world.logged_in("owner@cobalt.test").page("/billing")
+
+
 def test_c6_the_page_of_top_ups_leads_to_what_the_plan_sells_instead(world: World) -> None:
     page = move(world, CLOSED).page("/billing/top-up")
     assert "Your plan takes no top-ups by card." in page and 'name="amount"' not in page
