@@ -12,7 +12,6 @@ from uuid import UUID
 
 from billing.calendar import Period
 from billing.postings import AccountKind, Posting, PostingKind, wallet
-from billing.terms import Share
 
 USAGE_KINDS = (PostingKind.USAGE, PostingKind.SURCHARGE, PostingKind.SMS)
 """What draws the credit."""
@@ -98,8 +97,13 @@ class Grant:
     formula: str
 
 
-def cycle_grant(credit_micros: int) -> Grant:
-    return Grant(credit_micros, f"1 × {credit_micros}")
+def cycle_grant(credit_micros: int, cycle: Period, on: date) -> Grant:
+    """What a cycle begins with: all the credit of the plan.
+
+    Where the day of the cycle was changed, the cycle before lasts to its own end, `on`, and the
+    days from then to the new day have their share, rounded down: each day is paid for once.
+    """
+    return _part(credit_micros, f"1 × {credit_micros}", cycle, on)
 
 
 def upgrade_grant(
@@ -107,31 +111,31 @@ def upgrade_grant(
     cycle: Period,
     on: date,
     *,
-    share: Share,
     own_micros: int = 0,
-    granted_micros: int = 0,
+    added_micros: int = 0,
 ) -> Grant:
-    """What a plan with more credit adds in the cycle that runs.
+    """What a plan with more credit adds in the cycle that runs, for its days from `on`: its first
+    day where the plan adds the whole difference, as the fee does, else today.
 
-    `own_micros` is the cycle's own grant, before any upgrade; `granted_micros` is that and what
-    upgrades added since. `full` adds the whole difference, as the fee does; `prorated` the part
-    for the days left, rounded down. Once is enough: who goes down and up again is granted nothing
-    anew, and a still greater plan adds only what exceeds the upgrades before.
+    `own_micros` is the credit of the plan that the cycle began with; `added_micros` is what
+    upgrades added since. Once is enough: who goes down and up again is granted nothing anew, and a
+    still greater plan adds only what exceeds the upgrades before.
     """
-    more = max(0, credit_micros - own_micros)
-    added = granted_micros - own_micros
-    formula = f"{credit_micros} - {own_micros}" if own_micros else f"1 × {credit_micros}"
-    if share == "prorated":
-        left, days = cycle.days_left(on), cycle.days
-        formula = f"floor(({formula}) × {left} / {days})"
-        more = more * left // days
-    if added:
-        formula += f" - {added}"
-    return Grant(max(0, more - added), formula)
+    formula = f"({credit_micros} - {own_micros})" if own_micros else f"1 × {credit_micros}"
+    more = _part(max(0, credit_micros - own_micros), formula, cycle, on)
+    formula = f"{more.formula} - {added_micros}" if added_micros else more.formula
+    return Grant(max(0, more.micros - added_micros), formula)
+
+
+def _part(micros: int, formula: str, cycle: Period, on: date) -> Grant:
+    left, days = cycle.days_left(on), cycle.days
+    if left == days:
+        return Grant(micros, formula)
+    return Grant(micros * left // days, f"floor({formula} × {left} / {days})")
 
 
 def grant_key(account_id: UUID, cycle: int, grant: int) -> str:
-    """`cycle` counts months since the year 0; grant 0 is the cycle's own, then come upgrades."""
+    """`cycle` is the number of the credit's cycle; grant 0 is its own, then come upgrades."""
     return f"included:{account_id}:{cycle}:{grant}"
 
 

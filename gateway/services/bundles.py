@@ -72,7 +72,7 @@ def offers(uow: UnitOfWork, scope: Scope) -> tuple[BundleOffer, ...]:
     sold = sorted(version.plan.terms.topup.bundles, key=lambda bundle: bundle.minutes)
     return tuple(
         BundleOffer(
-            bundle, version.plan.currency, _ends_at(uow, bundle, version, account.time_zone)
+            bundle, version.plan.currency, _ends_at(uow, scope, bundle, version, account.time_zone)
         )
         for bundle in sold
     )
@@ -135,7 +135,7 @@ def _fill(
     purchaser: Purchaser,
 ) -> None:
     """Take the price and issue the seconds."""
-    ends_at = _ends_at(uow, bundle, version, opened.locked.time_zone)
+    ends_at = _ends_at(uow, opened.scope, bundle, version, opened.locked.time_zone)
     bucket = bundle_bucket(
         version.plan.terms,
         bucket_id=id,
@@ -180,8 +180,10 @@ def _fill(
     )
 
 
-def _ends_at(uow: UnitOfWork, bundle: Bundle, version: PlanVersion, zone: str) -> dt.datetime:
-    return bundle_ends_at(bundle, pools.cycle_of(version, zone, uow.now), zone, uow.now)
+def _ends_at(
+    uow: UnitOfWork, scope: Scope, bundle: Bundle, version: PlanVersion, zone: str
+) -> dt.datetime:
+    return bundle_ends_at(bundle, pools.running(uow, scope, zone, version), zone, uow.now)
 
 
 def get(uow: UnitOfWork, scope: Scope, id: uuid.UUID) -> BundleView:

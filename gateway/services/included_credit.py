@@ -123,16 +123,28 @@ def _begin(
         if opened.locked.credit_turns_at is not None:
             _next_look(uow, opened, stored, None)
         return False
-    starts_at = opened.locked.credit_turns_at or uow.now
-    if starts_at > uow.now:
-        return False  # the day of the cycle was changed: the next one begins on the new day
-    cycle = pools.cycle_of(version, opened.locked.time_zone, starts_at)
-    n = pools.number_of(cycle)
-    if stored is not None and n <= stored.n:
-        _next_look(uow, opened, stored, cycle.ends_at)
+    turns_at, zone = opened.locked.credit_turns_at, opened.locked.time_zone
+    if turns_at is not None and turns_at > uow.now:
         return False
-    _open(uow, opened, version, cycle, cycle_grant(credit), own_micros=credit)
+    if stored is not None and stored.ends_at > (turns_at or uow.now):
+        _next_look(uow, opened, stored, stored.ends_at)  # closed before its end: it was all there
+        return False
+    cycle = (
+        pools.running(uow, opened.scope, zone, version)
+        if turns_at is None
+        else pools.cycle_of(version, zone, turns_at)
+    )
+    begun = _since(cycle, stored, zone)
+    grant = cycle_grant(credit, cycle, begun.starts_on)
+    _open(uow, opened, version, begun, grant, stored, own_micros=grant.micros)
     return True
+
+
+def _since(cycle: Period, before: StoredCredit | None, zone: str) -> Period:
+    """The part of a cycle behind the one before: another day of the cycle makes a short one."""
+    if before is None or before.ends_at <= cycle.starts_at:
+        return cycle
+    return replace(cycle, starts_on=local_date(before.ends_at, zone), starts_at=before.ends_at)
 
 
 def _next_look(
@@ -155,14 +167,16 @@ def _open(
     version: PlanVersion,
     cycle: Period,
     grant: Grant,
+    before: StoredCredit | None,
     *,
     own_micros: int,
 ) -> None:
+    n = pools.number_of(cycle) if before is None else before.n + 1
     store.add(
         uow.connection,
         opened.scope,
         {
-            "n": pools.number_of(cycle),
+            "n": n,
             "plan_version_id": version.id,
             "shared": version.plan.terms.included.scope == "agency_shared",
             "own_micros": own_micros,
@@ -177,18 +191,19 @@ def _open(
         },
     )
     _turns_at(uow, opened, cycle.ends_at)
-    _post(uow, opened, version, cycle, grant, place=0 if own_micros else 1)
+    _post(uow, opened, version, replace(cycle, n=n), grant, place=0 if own_micros else 1)
 
 
 def _post(
     uow: UnitOfWork, opened: Books, version: PlanVersion, cycle: Period, grant: Grant, *, place: int
 ) -> None:
+    """`cycle` has the number of the credit."""
     opened.post(
         lambda balance: grant_posting(
             grant,
             account_id=opened.scope.account_id,
             cycle=cycle,
-            number=pools.number_of(cycle),
+            number=cycle.n,
             place=place,
             unit=opened.currency,
             at=uow.now,
@@ -213,7 +228,7 @@ def upgrade(uow: UnitOfWork, opened: Books, new: PlanVersion) -> int:
         return 0
     stored, grant = found.stored, found.grant
     if stored is None:
-        _open(uow, opened, new, found.cycle, grant, own_micros=0)
+        _open(uow, opened, new, found.cycle, grant, found.before, own_micros=0)
         return grant.micros
     grants = stored.grants + 1
     values = {"granted_micros": stored.granted_micros + grant.micros, "grants": grants}
@@ -234,9 +249,11 @@ def upgrade_micros(uow: UnitOfWork, account: Account, new: PlanVersion) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Addition:
-    """To the open cycle, or as the first grant of the cycle that runs."""
+    """To the open cycle, or as the first grant of the cycle that runs; `before` is the one that
+    the account had last, if any."""
 
     stored: StoredCredit | None
+    before: StoredCredit | None
     cycle: Period
     grant: Grant
 
@@ -244,29 +261,49 @@ class _Addition:
 def _addition(
     uow: UnitOfWork, scope: Scope, zone: str, turns_at: dt.datetime | None, new: PlanVersion
 ) -> _Addition | None:
-    credit, share = new.plan.terms.included.credit_micros, new.plan.terms.upgrade.allowance
+    credit = new.plan.terms.included.credit_micros
     if credit == 0:
         return None
-    stored, on = store.last_of(uow.connection, scope), local_date(uow.now, zone)
-    if stored is not None and stored.closed_at is None:
-        if stored.ends_at <= uow.now:
+    last = store.last_of(uow.connection, scope)
+    if last is not None and last.closed_at is None:
+        if last.ends_at <= uow.now:
             return None
-        cycle = _cycle(stored, zone)
-        own, granted = stored.own_micros, stored.granted_micros
-        return _Addition(
-            stored,
-            cycle,
-            upgrade_grant(credit, cycle, on, share=share, own_micros=own, granted_micros=granted),
+        whole = pools.whole_cycle(uow, last.plan_version_id, zone, last.ends_at)
+        shown = _shown(uow, last, zone)
+        grant = upgrade_grant(
+            credit,
+            whole,
+            _granted_from(uow, new, shown, zone),
+            own_micros=_own_credit(uow, last),
+            added_micros=last.granted_micros - last.own_micros,
         )
-    cycle = pools.cycle_of(new, zone, uow.now)
-    if turns_at is not None or (stored is not None and pools.number_of(cycle) <= stored.n):
+        return _Addition(last, None, shown, grant)
+    if turns_at is not None or (last is not None and last.ends_at > uow.now):
         return None  # it begins by itself, or was there already
-    return _Addition(None, cycle, upgrade_grant(credit, cycle, on, share=share))
+    whole = pools.running(uow, scope, zone, new)
+    begun = _since(whole, last, zone)
+    grant = upgrade_grant(credit, whole, _granted_from(uow, new, begun, zone))
+    return _Addition(None, last, begun, grant)
 
 
-def _cycle(stored: StoredCredit, zone: str) -> Period:
-    starts_on, ends_on = (local_date(at, zone) for at in (stored.starts_at, stored.ends_at))
-    return Period(stored.n, starts_on, ends_on, stored.starts_at, stored.ends_at)
+def _granted_from(uow: UnitOfWork, new: PlanVersion, cycle: Period, zone: str) -> dt.date:
+    full = new.plan.terms.upgrade.allowance == "full"
+    return cycle.starts_on if full else local_date(uow.now, zone)
+
+
+def _own_credit(uow: UnitOfWork, stored: StoredCredit) -> int:
+    """Of the plan that the cycle began with; an upgrade may have brought the first of it."""
+    if not stored.own_micros:
+        return 0
+    version = plans.plan_version(uow.connection, stored.plan_version_id)
+    return version.plan.terms.included.credit_micros
+
+
+def _shown(uow: UnitOfWork, stored: StoredCredit, zone: str) -> Period:
+    """The days that a cycle's credit is for, and its number."""
+    cycle = pools.whole_cycle(uow, stored.plan_version_id, zone, stored.ends_at)
+    starts_on = max(cycle.starts_on, local_date(stored.starts_at, zone))
+    return replace(cycle, n=stored.n, starts_on=starts_on, starts_at=stored.starts_at)
 
 
 # Looking.
@@ -325,6 +362,6 @@ def figures(uow: UnitOfWork, account: Account) -> IncludedFigures | None:
         return None
     if owner.id != account.id and not stored.shared:
         return None
-    cycle = _cycle(stored, owner.time_zone)
+    cycle = _shown(uow, stored, owner.time_zone)
     used = drawn_micros(stored.granted_micros, store.charged_micros(uow.connection, owner.scope))
     return IncludedFigures(stored.granted_micros, used, cycle.starts_on, cycle.ends_on)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ from gateway.services.ledger import Books
 from gateway.services.plans import PlanVersion
 from gateway.store import accounts as account_store
 from gateway.store import buckets, memberships, plan_changes
+from gateway.store import included_credit as credit_store
 from gateway.store.accounts import Account
 from gateway.store.base import Scope
 from gateway.store.buckets import StoredBucket
@@ -45,9 +47,36 @@ def cycle_of(version: PlanVersion, zone: str, at: dt.datetime) -> Period:
 
 def number_of(cycle: Period) -> int:
     """Months since the year 0: the same cycle has the same number in every year's reckoning. An
-    account's first pool has it; each later one of it has the next number, also where the day of
-    the cycle moves."""
+    account's first pool has it, and its first credit; each later one of it has the next number,
+    also where the day of the cycle moves."""
     return cycle.starts_on.year * 12 + cycle.starts_on.month
+
+
+def running(uow: UnitOfWork, scope: Scope, zone: str, version: PlanVersion) -> Period:
+    """The account's cycle that runs: what minutes, credit and bundles of "the cycle" end with.
+
+    One that has begun keeps its end whatever plan follows; until it has minutes or credit of any,
+    the day of its plan says it.
+    """
+    pool = buckets.last_pool(uow.connection, scope)
+    if pool is not None and pool.ends_at > uow.now:
+        return _cycle_of_bucket(uow, scope, pool, zone)
+    credit = credit_store.last_of(uow.connection, scope)
+    if credit is not None and credit.ends_at > uow.now:
+        return whole_cycle(uow, credit.plan_version_id, zone, credit.ends_at)
+    return cycle_of(version, zone, uow.now)
+
+
+def whole_cycle(
+    uow: UnitOfWork, plan_version_id: uuid.UUID, zone: str, ends_at: dt.datetime
+) -> Period:
+    """The cycle that ends then, by the day of the plan that it began with: all its days, of which
+    the account may have had the last ones alone."""
+    inside = ends_at - CLEAR_OF_THE_END
+    cycle = cycle_of(plans.plan_version(uow.connection, plan_version_id), zone, inside)
+    if cycle.ends_at - ends_at > CLEAR_OF_THE_END:  # minutes that joined a credit's cycle
+        cycle = billing_cycle(local_date(ends_at, zone).day, inside, zone)
+    return replace(cycle, ends_at=ends_at)
 
 
 def number_now(uow: UnitOfWork, scope: Scope, zone: str, version: PlanVersion) -> int:
@@ -127,7 +156,7 @@ def given_so_far(
     last = buckets.last_pool(uow.connection, scope)
     if last is None or last.ends_at <= uow.now:
         begins = last is not None and old.plan.terms.allowance is not None
-        return cycle_of(new, zone, uow.now), None if begins else NOTHING_GIVEN
+        return running(uow, scope, zone, new), None if begins else NOTHING_GIVEN
     minutes, left, in_full = 0, 0, False
     for bucket in buckets.of_cycle(uow.connection, scope, last.n):
         terms = plans.plan_version(uow.connection, bucket.plan_version_id).plan.terms
@@ -143,12 +172,10 @@ def given_so_far(
 
 def _cycle_of_bucket(uow: UnitOfWork, scope: Scope, stored: StoredBucket, zone: str) -> Period:
     """By the day of the plan that began the cycle; that of an upgrade may be another."""
-    inside = stored.ends_at - CLEAR_OF_THE_END
-    cycle = cycle_of(plans.plan_version(uow.connection, stored.plan_version_id), zone, inside)
-    if stored.upgrade > OWN_GRANT and cycle.ends_at != stored.ends_at:
+    first = stored
+    if stored.upgrade > OWN_GRANT:
         first = buckets.of_cycle(uow.connection, scope, stored.n)[0]
-        cycle = cycle_of(plans.plan_version(uow.connection, first.plan_version_id), zone, inside)
-    return replace(cycle, ends_at=stored.ends_at)
+    return whole_cycle(uow, first.plan_version_id, zone, stored.ends_at)
 
 
 def takes_the_place_of(upgrade: StoredBucket, before: StoredBucket) -> bool:
@@ -225,27 +252,28 @@ def figures(uow: UnitOfWork, account: Account) -> PoolFigures | None:
     if not account.draws_minutes:
         return None
     owner = owner_of(uow, account)
-    running = [
+    drawn = [
         bucket
         for bucket in buckets.open_of(uow.connection, owner.tenant_id, {owner.id, account.id})
         if bucket.kind in ("pool", "bundle") and bucket.starts_at <= uow.now < bucket.ends_at
     ]
-    if not running:
+    if not drawn:
         return None
-    moved = buckets.moved(uow.connection, owner.tenant_id, [b.id for b in running])
+    moved = buckets.moved(uow.connection, owner.tenant_id, [b.id for b in drawn])
     return pool_figures(
-        sum(moved[bucket.id][0] for bucket in running),
-        [bucket.remaining_seconds for bucket in running],
-        _cycle_shown(uow, owner, running),
+        sum(moved[bucket.id][0] for bucket in drawn),
+        [bucket.remaining_seconds for bucket in drawn],
+        _cycle_shown(uow, owner, drawn),
     )
 
 
-def _cycle_shown(uow: UnitOfWork, owner: Account, running: Sequence[StoredBucket]) -> Period:
-    """That of the pool; with bundles alone, the plan's. It begins where the one before ended."""
-    pool = next((bucket for bucket in running if bucket.kind == "pool"), None)
+def _cycle_shown(uow: UnitOfWork, owner: Account, drawn: Sequence[StoredBucket]) -> Period:
+    """That of the pool; with bundles alone, the account's. It begins where the one before ended."""
+    pool = next((bucket for bucket in drawn if bucket.kind == "pool"), None)
     if pool is None:
-        version = plans.plan_version(uow.connection, running[-1].plan_version_id)
-        return cycle_of(version, owner.time_zone, uow.now)
+        version = plans.plan_version(uow.connection, drawn[-1].plan_version_id)
+        scope = Scope(owner.tenant_id, drawn[-1].account_id)
+        return running(uow, scope, owner.time_zone, version)
     scope = Scope(owner.tenant_id, pool.account_id)
     cycle = _cycle_of_bucket(uow, scope, pool, owner.time_zone)
     if pool.starts_at > cycle.starts_at:

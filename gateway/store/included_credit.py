@@ -24,13 +24,13 @@ class IncludedCreditRow(Base):
 
     tenant_id: Mapped[TenantId]
     account_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    n: Mapped[int] = mapped_column(primary_key=True)  # months since the year 0
+    n: Mapped[int] = mapped_column(primary_key=True)  # counted on from the first cycle's month
     plan_version_id: Mapped[uuid.UUID]  # of the cycle's own grant
     shared: Mapped[bool]  # calls of clients whose bill the agency pays draw it too
     own_micros: Mapped[Micros]  # the cycle's own grant; 0 where an upgrade brought the first
     granted_micros: Mapped[Micros]  # that, and what upgrades added
     grants: Mapped[int]
-    starts_at: Mapped[dt.datetime]  # of the cycle; the first grant may be later
+    starts_at: Mapped[dt.datetime]  # where the one before ended; the first grant may be later
     ends_at: Mapped[dt.datetime]
     after_seq: Mapped[int]  # the ledger's last line before the first grant
     counted_seq: Mapped[int]

@@ -26,7 +26,6 @@ from billing.plan_checks import plan_warnings
 from billing.plan_diff import compare
 from billing.postings import PostingKind
 from billing.rate_page import rate_page
-from billing.terms import Share
 from tests.billing.plans import catalogue_plan, document, plan
 
 ACME, VERSION = UUID(int=1), UUID(int=2)
@@ -69,53 +68,61 @@ def test_what_expires_leaves_the_wallet_as_it_were_without_the_credit(
 
 
 @pytest.mark.parametrize(
-    "credit, own, granted, share, on, added",
+    "credit, own, before, on, added",
     [
-        pytest.param(20, 10, 10, "full", 16, 10, id="full: the whole difference, as the fee does"),
-        pytest.param(20, 10, 10, "full", 30, 10, id="full, on the last day as well"),
-        pytest.param(20, 10, 10, "prorated", 16, 5, id="prorated: 15 of 30 days of it"),
-        pytest.param(20, 10, 15, "prorated", 16, 0, id="up and down again: not twice"),
-        pytest.param(20, 10, 15, "prorated", 20, 0, id="nor a smaller part later"),
-        pytest.param(40, 10, 15, "prorated", 16, 10, id="a still greater plan adds what exceeds"),
-        pytest.param(20, 0, 0, "full", 16, 20, id="from a plan without any: all of it"),
-        pytest.param(20, 0, 0, "prorated", 1, 20, id="prorated on the first day: all of it"),
-        pytest.param(5, 10, 10, "full", 16, 0, id="a plan with less takes nothing away"),
+        pytest.param(20, 10, 0, 1, 10, id="for all of its days: the whole difference"),
+        pytest.param(20, 10, 0, 16, 5, id="from the 16th on: 15 of 30 days of it"),
+        pytest.param(20, 10, 5, 16, 0, id="up and down again: not twice"),
+        pytest.param(20, 10, 5, 20, 0, id="nor a smaller part later"),
+        pytest.param(40, 10, 5, 16, 10, id="a still greater plan adds what exceeds"),
+        pytest.param(20, 0, 0, 1, 20, id="from a plan without any: all of it"),
+        pytest.param(5, 10, 0, 1, 0, id="a plan with less takes nothing away"),
     ],
 )
 def test_an_upgrade_adds_the_difference_once(
-    credit: int, own: int, granted: int, share: Share, on: int, added: int
+    credit: int, own: int, before: int, on: int, added: int
 ) -> None:
     grant = upgrade_grant(
         credit * 1_000_000,
         APRIL,
         date(2026, 4, on),
-        share=share,
         own_micros=own * 1_000_000,
-        granted_micros=granted * 1_000_000,
+        added_micros=before * 1_000_000,
     )
     assert grant.micros == added * 1_000_000
 
 
-@given(
-    MICROS, st.lists(MICROS, max_size=6), st.integers(1, 30), st.sampled_from(["full", "prorated"])
-)
+@given(MICROS, st.lists(MICROS, max_size=6), st.integers(1, 30), st.integers(1, 30))
 def test_a_cycle_is_never_granted_more_than_its_greatest_plan_has(
-    own: int, plans: list[int], day: int, share: Any
+    own: int, plans: list[int], begun: int, day: int
 ) -> None:
-    granted = own
+    """For the days that it has: behind another day of the cycle they are fewer."""
+    first = cycle_grant(own, APRIL, date(2026, 4, begun))
+    assert evaluate(first.formula) == first.micros, "the sum on the line comes out"
+    added = 0
     for credit in plans:
-        grant = upgrade_grant(
-            credit,
-            APRIL,
-            date(2026, 4, day),
-            share=share,
-            own_micros=own,
-            granted_micros=granted,
-        )
+        on = date(2026, 4, max(begun, day))
+        grant = upgrade_grant(credit, APRIL, on, own_micros=own, added_micros=added)
         if grant.micros:
-            assert evaluate(grant.formula) == grant.micros, "the sum on the line comes out"
-        granted += grant.micros
-    assert own <= granted <= max([own, *plans])
+            assert evaluate(grant.formula) == grant.micros
+        added += grant.micros
+    most = cycle_grant(max([own, *plans]), APRIL, date(2026, 4, begun)).micros
+    assert first.micros <= first.micros + added <= most
+
+
+@given(MICROS, st.integers(1, 31), st.integers(1, 31), st.dates(date(2024, 1, 1)))
+def test_another_day_of_the_cycle_pays_for_each_day_once(
+    credit: int, old: int, new: int, day: date
+) -> None:
+    """The days up to the new day, and those that belong to the cycle before, are one cycle's."""
+    noon = datetime(day.year % 100 + 2000, day.month, day.day, 12, tzinfo=UTC)
+    on = billing_cycle(old, noon, "UTC").ends_on
+    cycle = billing_cycle(new, datetime(on.year, on.month, on.day, tzinfo=UTC), "UTC")
+    assert cycle.starts_on <= on < cycle.ends_on, "no day without credit"
+    grant = cycle_grant(credit, cycle, on)
+    assert evaluate(grant.formula) == grant.micros
+    daily = credit * (cycle.ends_on - on).days / cycle.days
+    assert grant.micros <= credit and abs(grant.micros - daily) <= 1 + credit / 1e12
 
 
 @given(MICROS, st.lists(MICROS, min_size=1, max_size=8))
@@ -138,7 +145,7 @@ def test_credit_that_expired_is_left_no_more() -> None:
 
 def postings(granted: int, charged: int, cycle: Period = APRIL) -> list[Any]:
     grant = grant_posting(
-        cycle_grant(granted),
+        cycle_grant(granted, cycle, cycle.starts_on),
         account_id=ACME,
         cycle=cycle,
         number=24_316,

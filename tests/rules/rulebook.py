@@ -641,6 +641,7 @@ RULES = (
         ("/topup/manual", "/topup/card", "/topup/bundles"),
         elsewhere=(
             "billing/test_bundles.py::test_s4_11_bundles_are_sold_in_the_sizes_that_the_plan_lists",
+            "services/test_pools.py::test_s4_11_what_lasts_the_cycle_ends_with_the_one_that_runs",
             "services/test_bundles.py::"
             "test_s4_11_a_plan_that_sells_no_single_minutes_says_what_to_do_instead",
         ),

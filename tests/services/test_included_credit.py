@@ -172,22 +172,95 @@ def test_a_plan_with_less_takes_nothing_away_before_the_cycle_ends(calendar: Cal
     desk.prove()
 
 
-def test_the_day_of_the_cycle_moves_with_the_plan_and_no_cycle_comes_twice(
-    calendar: Calendar,
+@pytest.mark.parametrize(
+    "old, new, moved",
+    [
+        pytest.param(1, 15, {"04-01": 14 / 31, "04-15": 1, "05-15": 1}, id="later in the month"),
+        pytest.param(15, 1, {"03-15": 17 / 31, "04-01": 1, "05-01": 1}, id="earlier"),
+        pytest.param(1, 31, {"04-01": 29 / 30, "04-30": 1}, id="the last day of the month"),
+    ],
+)
+def test_a_new_day_of_the_cycle_leaves_no_day_without_credit_and_gives_none_twice(
+    calendar: Calendar, old: int, new: int, moved: dict[str, float]
 ) -> None:
-    publish(calendar, "first", "10.00", statement={"period": "cycle", "anchor_day": 1})
-    publish(calendar, "fifteenth", "10.00", statement={"period": "cycle", "anchor_day": 15})
+    """Looked at every day, and once after months: the same credit for the same days."""
+    for code, day in (("old", old), ("new", new)):
+        publish(calendar, code, "10.00", statement={"period": "cycle", "anchor_day": day})
+    daily, late = Desk(calendar, "old", "daily"), Desk(calendar, "old", "late")
+    for desk in (daily, late):
+        pay(calendar, desk.account, "900.00")
+        desk.change("new")
+        assert desk.moved() == ["+10.00"], "a cycle that has begun keeps its end"
+    days = {}
+    for _ in range(75):
+        before = len(daily.lines("included_credit"))
+        calendar.now += dt.timedelta(days=1)
+        renewals.renew_account(calendar.units, daily.scope)
+        assert daily.seen() is not None, "no day without"
+        for line in daily.lines("included_credit")[before:]:
+            days[f"{calendar.now:%m-%d}"] = line.amount_micros
+    late.renew()
+    assert days == {on: int(10_000_000 * part) for on, part in moved.items()}
+    assert late.moved() == daily.moved()
+    for line in daily.lines(*KINDS):
+        with calendar.units.read() as uow:
+            assert statement.explain(uow, daily.scope, line.id).recompute() == abs(
+                line.amount_micros
+            )
+    daily.prove()
+
+
+@pytest.mark.parametrize(
+    "share, added",
+    [
+        pytest.param("full", 10_000_000 * 14 // 31, id="full: for the days of the short cycle"),
+        pytest.param("prorated", 10_000_000 * 4 // 31, id="prorated: for those that are left"),
+    ],
+)
+def test_an_upgrade_in_a_short_cycle_adds_for_its_days_alone(
+    calendar: Calendar, share: str, added: int
+) -> None:
+    fifteenth = {"period": "cycle", "anchor_day": 15}
+    publish(calendar, "first", "10.00")
+    publish(calendar, "small", "10.00", statement=fifteenth)
+    publish(calendar, "large", "20.00", statement=fifteenth, upgrade={"allowance": share})
     desk = Desk(calendar, "first")
     pay(calendar, desk.account, "900.00")
-    desk.change("fifteenth")
-    days = []
-    for _ in range(80):
-        calendar.now += dt.timedelta(days=1)
-        desk.renew()
-        if len(desk.lines("included_credit")) > len(days) + 1:
-            days.append(f"{calendar.now:%m-%d}")
-    assert days == ["04-15", "05-15"]
+    desk.change("small")
+    calendar.at(2026, 4, 11, 9)
+    desk.renew()
+    for plan in ("large", "small", "large"):
+        desk.change(plan)
+    own = 10_000_000 * 14 // 31
+    granted = [line.amount_micros for line in desk.lines("included_credit")]
+    assert granted == [10_000_000, own, added]
+    with calendar.units.read() as uow:
+        found = included_credit.figures(uow, accounts.get_account(uow, desk.scope))
+    assert found is not None
+    assert (f"{found.cycle_starts_on:%m-%d}", f"{found.cycle_ends_on:%m-%d}") == ("04-01", "04-15")
+    calendar.at(2026, 4, 15, 9)
+    desk.renew()
+    assert desk.moved()[-1] == "+20.00"
     desk.prove()
+
+
+def test_credit_that_comes_back_by_another_day_is_not_given_for_days_that_had_it(
+    calendar: Calendar,
+) -> None:
+    publish(calendar, "fifteenth", "10.00", statement={"period": "cycle", "anchor_day": 15})
+    publish(calendar, "first", "10.00")
+    publish(calendar, "none", "")
+    desk = Desk(calendar, "fifteenth")
+    pay(calendar, desk.account, "900.00")
+    desk.change("none")
+    calendar.at(2026, 3, 18, 9)
+    desk.renew()
+    assert desk.moved() == ["+10.00", "-10.00"]
+    desk.change("first")
+    assert desk.lines("included_credit")[-1].amount_micros == 10_000_000 * 17 // 31
+    calendar.at(2026, 4, 1, 9)
+    desk.renew()
+    assert desk.moved()[-1] == "+10.00"
 
 
 def test_access_that_has_ended_brings_no_credit_any_more(calendar: Calendar) -> None:

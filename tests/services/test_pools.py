@@ -7,8 +7,10 @@ import pytest
 
 from billing.calendar import billing_cycle, local_date
 from billing.catalogue import load_catalogue
+from billing.purchases import Purchaser
 from gateway.services import (
     accounts,
+    bundles,
     ledger,
     plan_changes,
     plans,
@@ -20,9 +22,10 @@ from gateway.services import (
 from gateway.services.accounts import Account
 from gateway.services.statement import StatementLine
 from gateway.store.buckets import BucketRow
+from gateway.store.included_credit import IncludedCreditRow
 from gateway.uow import UnitsOfWork
 from tests.services.conftest import OLGA
-from tests.services.days import Calendar, open_account
+from tests.services.days import Calendar, open_account, pay
 from tests.services.history import History, Target
 
 DAY = dt.timedelta(days=1)
@@ -100,6 +103,15 @@ class Desk:
                 .order_by(BucketRow.starts_at)
             )
             return [(row.starts_at, row.ends_at) for row in rows]
+
+    def credits(self) -> list[tuple[dt.datetime, dt.datetime, int]]:
+        with self.calendar.units.read() as uow:
+            rows = uow.connection.execute(
+                IncludedCreditRow.__table__.select()
+                .where(IncludedCreditRow.account_id == self.scope.account_id)
+                .order_by(IncludedCreditRow.n)
+            )
+            return [(row.starts_at, row.ends_at, row.granted_micros) for row in rows]
 
     def prove(self) -> None:
         with self.calendar.units.read() as uow:
@@ -299,11 +311,13 @@ def test_s4_02_s4_06_a_new_day_of_the_cycle_leaves_no_day_without_minutes(
 def test_s4_06_from_every_day_of_the_month_to_every_other_after_a_downtime(
     calendar: Calendar,
 ) -> None:
-    """Over 29 February and the change of the clocks, in one look: each day is paid for once."""
+    """Over 29 February and the change of the clocks, in one look: each day is paid for once, and
+    included credit has the days that the minutes have."""
     calendar.at(2028, 1, 20, 9)
+    fee = {"access_fee": {"month": "31.00"}, "included": {"credit": "31.00"}}
     desks = {}
     for day in range(1, 32):
-        old = publish(calendar, 310, day)
+        old = publish(calendar, 310, day, **fee)
         desks[day * 7 % 31 + 1] = Desk(calendar, old, f"from-{day}")
     calendar.now += DAY
     for day, desk in desks.items():
@@ -321,6 +335,14 @@ def test_s4_06_from_every_day_of_the_month_to_every_other_after_a_downtime(
             sums.append(18_600 * cycle.days_left(local_date(begins, zone)) // cycle.days)
             ends = end
         assert ends > calendar.now and desk.issued() == [18_600, *sums]
+        (_, credit_end, whole), *credits = desk.credits()
+        assert (credit_end, whole) == (first_end, 31_000_000)
+        assert [(begins, end) for begins, end, _ in credits] == later
+        for (begins, _, micros), seconds in zip(credits, sums, strict=True):
+            cycle = billing_cycle(day, begins, zone)
+            left = cycle.days_left(local_date(begins, zone))
+            assert micros == 31_000_000 * left // cycle.days
+            assert (micros == 31_000_000) == (seconds == 18_600)
         assert set(sums[1:]) == {18_600} and desk.left() > 0
     desks[1].renew()
     assert all(len(desk.issued()) == len(desk.stretches()) for desk in desks.values())
@@ -338,6 +360,32 @@ def test_s4_02_the_figures_of_the_short_cycle_have_its_own_dates(calendar: Calen
             seen.append(desk.days())
         calendar.now += DAY
     assert seen == [("02-17", "03-17"), ("03-17", "03-20"), ("03-20", "04-20"), ("04-20", "05-20")]
+
+
+def test_s4_11_what_lasts_the_cycle_ends_with_the_one_that_runs(calendar: Calendar) -> None:
+    """Minutes, credit and bundles have one notion of it, whichever of them the account has."""
+    month = {"access_fee": {"month": "1.00"}, "included": {"credit": "1.00"}}
+    sold = {"topup": {"bundles": [{"minutes": 60, "price": "0.00"}]}}
+    pool, credit = publish(calendar, 100, 17), publish(calendar, 0, 17, **month)
+    later = publish(calendar, 200, 20, **sold, **month)
+    ends = []
+    for day in (9, 18, 21):  # in the old cycle, in the short one, in the first by the new day
+        for plan in (pool, credit):
+            calendar.at(2026, 4, 9, 9)
+            desk = Desk(calendar, plan, f"{plan.replace('_', '-')}-at-{day}")
+            pay(calendar, desk.account, "9.00")
+            desk.change(later)
+            calendar.at(2026, 4, day, 9)
+            desk.renew()
+            with calendar.units.begin() as uow:
+                bought = bundles.buy(
+                    uow, desk.scope, 60, Purchaser("", "ann@acme.test"), idempotency_key="k"
+                )
+            assert bought.ends_at == max(end for _, end, _ in desk.credits())
+            assert bought.ends_at == max(end for _, end in desk.stretches())
+            assert f"{bought.ends_at:%m-%d}" == desk.days()[1]
+            ends.append(f"{bought.ends_at:%m-%d}")
+    assert ends == ["04-17", "04-17", "04-20", "04-20", "05-20", "05-20"]
 
 
 def test_s4_05_an_upgrade_to_another_day_is_of_the_cycle_that_runs(calendar: Calendar) -> None:
