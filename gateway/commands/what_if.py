@@ -2,6 +2,8 @@
 
 import csv
 import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +41,9 @@ def what_if(
     from gateway.services import plans
     from gateway.services import what_if as service
     from gateway.services.errors import NotFound
-    from gateway.services.what_if import LegLine
     from gateway.uow import UnitOfWork
 
     runtime = open_runtime()
-    rows: list[LegLine] = []
     # A year of legs takes longer to read than any page may.
     engine = db.engine_for(runtime.settings.database_url, statement_timeout_ms=0)
     with engine.connect() as connection:
@@ -55,16 +55,15 @@ def what_if(
             chosen = next((v for v in found if version in (None, v.version)), None)
             if chosen is None:
                 raise NotFound("version", version)
-        seen = service.what_if(
-            uow,
-            account.scope,
-            since=since.replace(tzinfo=dt.UTC),
-            until=until.replace(tzinfo=dt.UTC) + dt.timedelta(days=1),
-            version=chosen,
-            each=rows.append if legs else None,
-        )
-    if legs:
-        _write(legs, rows)
+        with _written(legs) if legs else nullcontext() as each:
+            seen = service.what_if(
+                uow,
+                account.scope,
+                since=since.replace(tzinfo=dt.UTC),
+                until=until.replace(tzinfo=dt.UTC) + dt.timedelta(days=1),
+                version=chosen,
+                each=each,
+            )
     document: dict[str, Any] = {
         "plan": chosen.plan_code if chosen else None,
         "version": chosen.version if chosen else None,
@@ -89,16 +88,20 @@ def what_if(
     )
 
 
-def _write(path: Path, rows: list[Any]) -> None:
+@contextmanager
+def _written(path: Path) -> Iterator[Callable[[Any], None]]:
+    """Each leg goes to the file at once, and the file to its place when all are there."""
     from billing.money import format_amount
 
-    with path.open("w", newline="", encoding="utf-8") as file:
+    partial = path.with_name(f"{path.name}.part")
+    with partial.open("w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
         out.writerow(
             ("leg", "call", "started_at", "number", "kind", "to", "talk_seconds", "billed_seconds",
              "charged", "would_have_billed_seconds", "drawn_seconds", "would_have_been")
         )  # fmt: skip
-        for leg in rows:
+
+        def write(leg: Any) -> None:
             # A leading apostrophe keeps a spreadsheet from taking +1415… for a sum.
             out.writerow(
                 (leg.leg_sid, leg.call_sid, leg.started_at.isoformat(), f"'{leg.number_e164}",
@@ -106,3 +109,10 @@ def _write(path: Path, rows: list[Any]) -> None:
                  format_amount(leg.charged_micros), leg.replayed_billed_seconds,
                  leg.drawn_seconds, format_amount(leg.replayed_micros))
             )  # fmt: skip
+
+        try:
+            yield write
+        except BaseException:
+            partial.unlink()
+            raise
+    partial.replace(path)

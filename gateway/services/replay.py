@@ -25,6 +25,7 @@ from billing.rates import LegKind
 from billing.replay import Billed, bill_leg
 from gateway.services import accounts, minutes, plans, pools
 from gateway.services.accounts import Account
+from gateway.services.leg_stream import LegStream
 from gateway.services.plans import PlanVersion
 from gateway.services.settlement import TARGET_KINDS
 from gateway.store import memberships, plan_changes
@@ -63,13 +64,12 @@ def replay(
     """Every settled leg of the calls that started in the period, under `version`; without one,
     each under the version that its call began with, which must come to what was billed."""
     account = accounts.get_account(uow, scope)
-    legs = store.settled_legs(uow.connection, scope, since=since, until=until)
-    if not _needs_ledger(uow, account, since, until, version):
-        for leg in legs:
-            used = version or plans.plan_version(uow.connection, leg.plan_version_id)
-            yield Replayed(leg, used, bill_leg(usage_of(leg), used.plan, balance_micros=0))
+    if _needs_ledger(uow, account, since, until, version):
+        yield from _Walk.begin(uow, account, since, until, version).run()
         return
-    yield from _Walk.begin(uow, account, since, until, version, list(legs)).run()
+    for leg in store.settled_legs(uow.connection, scope, since=since, until=until):
+        used = version or plans.plan_version(uow.connection, leg.plan_version_id)
+        yield Replayed(leg, used, bill_leg(usage_of(leg), used.plan, balance_micros=0))
 
 
 def led_to(
@@ -132,12 +132,16 @@ def _needs_ledger(
 
 @dataclass(slots=True)
 class _Walk:
-    """Along the ledger from before the first leg: what the wallets and buckets would hold."""
+    """Along the ledger from before the first leg: what the wallets and buckets would hold.
+
+    Legs and lines come in two streams, and no more than the legs of a settlement are held.
+    """
 
     uow: UnitOfWork
     account: Account
+    since: dt.datetime
+    until: dt.datetime
     version: PlanVersion | None
-    legs: Sequence[SettledLeg]  # in the order of their settlement
     first: int  # the ledger line to begin with
     changes: tuple[BillingChange, ...]
     buckets: dict[uuid.UUID, Bucket]  # `remaining_seconds` as the replay has it
@@ -146,8 +150,6 @@ class _Walk:
     names: dict[str, uuid.UUID]  # ledger account -> bucket
     led: dict[uuid.UUID, dt.datetime]  # see `led_to`
     wallets: dict[str, int]
-    done: int = 0
-    places: dict[str, int] = field(default_factory=dict)
     cut_by: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
     """A grant of a cycle -> the upgrade that took its place."""
 
@@ -159,10 +161,8 @@ class _Walk:
         since: dt.datetime,
         until: dt.datetime,
         version: PlanVersion | None,
-        legs: list[SettledLeg],
     ) -> _Walk:
         scope = account.scope
-        legs.sort(key=lambda leg: (leg.settled_at, leg.ended_at, leg.leg_sid))
         first = store.first_line_since(uow.connection, scope.tenant_id, since - OVERLAP)
         owners = [scope]
         changes: tuple[BillingChange, ...] = ()
@@ -173,8 +173,9 @@ class _Walk:
         walk = cls(
             uow,
             account,
+            since,
+            until,
             version,
-            legs,
             first,
             changes,
             buckets={},
@@ -186,29 +187,30 @@ class _Walk:
                 wallet(owner.account_id): store.balance_before(uow.connection, owner, first)
                 for owner in owners
             },
-            places={leg.leg_sid: place for place, leg in enumerate(legs)},
         )
-        walk._open_buckets([owner.account_id for owner in owners], since, until)
+        walk._open_buckets([owner.account_id for owner in owners])
         return walk
 
     def run(self) -> Iterator[Replayed]:
         """A leg comes where its first line stands; one without any line before the next of those
         that were settled later."""
-        if self.legs:
-            for line in store.lines_from(self.uow.connection, self.account.tenant_id, self.first):
-                place = self.places.get(line.leg_sid) if line.leg_sid else None
-                if place is not None:
-                    yield from self._up_to(place)
-                else:
-                    self._take(line)
-                if self.done == len(self.legs):
-                    return
-        yield from self._up_to(len(self.legs) - 1)
-
-    def _up_to(self, place: int) -> Iterator[Replayed]:
-        while self.done <= place:
-            leg = self.legs[self.done]
-            self.done += 1
+        connection, scope = self.uow.connection, self.account.scope
+        since, until = self.since, self.until
+        legs = LegStream(
+            store.settled_legs(connection, scope, since=since, until=until, as_settled=True)
+        )
+        for line in store.lines_from(connection, scope, self.first, since=since, until=until):
+            if legs.move_to(line.at):
+                for leg in legs.not_after(line.at - OVERLAP):
+                    yield self._bill(leg)
+            if line.leg_sid is not None and legs.has(line.leg_sid):
+                for leg in legs.up_to(line.leg_sid):
+                    yield self._bill(leg)
+            elif not line.again:
+                self._take(line)
+            if legs.are_over:
+                return
+        for leg in legs.rest():
             yield self._bill(leg)
 
     def _take(self, line: Line) -> None:
@@ -273,17 +275,15 @@ class _Walk:
         bucket = self.buckets[id]
         self.buckets[id] = replace(bucket, remaining_seconds=bucket.remaining_seconds + seconds)
 
-    def _open_buckets(
-        self, owners: Sequence[uuid.UUID], since: dt.datetime, until: dt.datetime
-    ) -> None:
+    def _open_buckets(self, owners: Sequence[uuid.UUID]) -> None:
         """Packages are kept whatever the plan: they were bought. So are the pools of the plan
         that is replayed; another plan's pool is full at the start of each cycle."""
         found = store.buckets_before(
             self.uow.connection,
             self.account.tenant_id,
             owners,
-            since=since,
-            until=until + OVERLAP,
+            since=self.since,
+            until=self.until + OVERLAP,
             first=self.first,
         )
         grants: list[StoredBucket] = []
@@ -301,17 +301,21 @@ class _Walk:
         for upgrade, before in permutations(grants, 2):
             if pools.takes_the_place_of(upgrade, before):
                 self.cut_by[before.id] = upgrade.id
-        used = {leg.plan_version_id for leg in self.legs}
-        if self.version is not None and self.version.id not in used and not self.led:
-            self._imagine_pools(self.version, since, until)
+        if self.version is not None and not self.led and not self._was_used(self.version):
+            self._imagine_pools(self.version)
 
-    def _imagine_pools(self, version: PlanVersion, since: dt.datetime, until: dt.datetime) -> None:
+    def _was_used(self, version: PlanVersion) -> bool:
+        return version.id in store.versions_used(
+            self.uow.connection, self.account.scope, since=self.since, until=self.until
+        )
+
+    def _imagine_pools(self, version: PlanVersion) -> None:
         pool = version.plan.terms.allowance
         if pool is None:
             return
         zone = self.account.time_zone
-        cycle = pools.cycle_of(version, zone, since)
-        while cycle.starts_at < until:
+        cycle = pools.cycle_of(version, zone, self.since)
+        while cycle.starts_at < self.until:
             self._add(
                 pool_bucket(
                     pool,

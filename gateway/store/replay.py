@@ -69,16 +69,18 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
   join did as d on d.tenant_id = c.tenant_id and d.id = c.did_id
 """
 # Along ix_call_account_started, then the legs of each call.
-_LEGS = text(
+_OF_PERIOD = (
     _SELECT
     + """
  where c.tenant_id = :tenant_id and c.account_id = :account_id
    and c.started_at >= :since and c.started_at < :until
    and (cast(:version as uuid) is null
         or coalesce(l.repriced_version_id, c.plan_version_id) = :version)
- order by c.started_at, c.call_sid, l.leg_sid
 """
 )
+_LEGS = text(_OF_PERIOD + "order by c.started_at, c.call_sid, l.leg_sid")
+# The database sorts, on its disk where there are many: the replay holds a few at a time.
+_LEGS_AS_SETTLED = text(_OF_PERIOD + "order by l.settled_at, l.ended_at, l.leg_sid")
 
 
 def settled_legs(
@@ -88,11 +90,12 @@ def settled_legs(
     since: dt.datetime,
     until: dt.datetime,
     version_id: uuid.UUID | None = None,
+    as_settled: bool = False,
 ) -> Iterator[SettledLeg]:
-    """Legs of the calls that started in a period, streamed in the order of their calls; with
-    `version_id` only those that were last priced by that plan version."""
+    """Legs of the calls that started in a period, streamed in the order of their calls, or of
+    their settlement; with `version_id` only those that were last priced by that plan version."""
     with connection.execute(
-        _LEGS,
+        _LEGS_AS_SETTLED if as_settled else _LEGS,
         {
             "tenant_id": scope.tenant_id,
             "account_id": scope.account_id,
@@ -156,32 +159,51 @@ def versions_used(
 
 
 class Line(NamedTuple):
-    """What a replay needs of a ledger line."""
+    """What a replay needs of a ledger line.
 
-    seq: int
-    kind: str
+    `leg_sid` only of lines by which a leg was settled, and `again` of those that corrected the
+    charge of a leg of the replay later: both stand for a leg, whose price the replay makes itself.
+    """
+
+    at: dt.datetime
     debit: str
     credit: str
-    unit: str
     amount: int
-    balance_after: int | None
     leg_sid: str | None
-    key: str
+    again: bool
 
 
 _LINES = text(
     """
-select seq, kind, debit, credit, unit, amount_micros, balance_after_micros, leg_sid, key
-  from posting where tenant_id = :tenant_id and seq >= :first order by seq
+select p.at, p.debit, p.credit, p.amount_micros,
+       case when not corrects then p.leg_sid end,
+       corrects and exists (
+         select 1 from leg as l join call as c on c.tenant_id = l.tenant_id
+                                              and c.call_sid = l.call_sid
+          where l.tenant_id = p.tenant_id and l.leg_sid = p.leg_sid
+            and c.account_id = :account_id and c.started_at >= :since and c.started_at < :until)
+  from posting as p
+ cross join lateral (select p.leg_sid is not null and
+   (p.kind = 'reversal' or (p.kind in ('usage','surcharge') and p.key not like '%\\:0')))
+    as kind(corrects)
+ where p.tenant_id = :tenant_id and p.seq >= :first order by p.seq
 """
 )
 
 
-def lines_from(connection: Connection, tenant_id: uuid.UUID, first: int) -> Iterator[Line]:
-    """A tenant's lines from a number on, streamed."""
+def lines_from(
+    connection: Connection, scope: Scope, first: int, *, since: dt.datetime, until: dt.datetime
+) -> Iterator[Line]:
+    """A tenant's lines from a number on, streamed; the replay is of an account's period."""
     with connection.execute(
         _LINES,
-        {"tenant_id": tenant_id, "first": first},
+        {
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "first": first,
+            "since": since,
+            "until": until,
+        },
         execution_options=STREAMED,
     ) as rows:
         yield from map(Line._make, rows)
