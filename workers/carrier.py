@@ -60,9 +60,8 @@ def _sweep_cards(tools: Work) -> int:
 
 def _cards_due_at(uow: UnitOfWork) -> dt.datetime | None:
     waiting = (
-        due_charges.oldest_due_at(uow.connection, now=uow.now),
-        due_refunds.oldest_due_at(uow.connection, now=uow.now),
-        due_visits.oldest_setup_at(uow.connection, now=uow.now),
+        queue.oldest_due_at(uow.connection, now=uow.now)
+        for queue in (due_charges.queue, due_refunds.queue, due_visits.visits)
     )
     return min((at for at in waiting if at is not None), default=None)
 

@@ -152,7 +152,7 @@ def give_up(
 def sweep(units: UnitsOfWork, till: Till) -> int:
     """Look at the charges that are due for it; how many were."""
     with units.begin() as uow:
-        due = store.claim(uow.connection, now=uow.now, lease=LEASE, limit=LOOKED_AT_ONCE)
+        due = store.queue.claim(uow.connection, now=uow.now, lease=LEASE, limit=LOOKED_AT_ONCE)
     for charge in due:
         try:
             look(units, till, charge)

@@ -21,10 +21,10 @@ def note(uow: UnitOfWork, event: PaymentEvent) -> bool:
     """Make the charge or the visit due at once; False where there is nothing of ours to look at."""
     match event.kind:
         case "charge" | "setup" if event.tenant_id is not None and event.subject_id is not None:
-            nudge = charges.nudge if event.kind == "charge" else payment_methods.nudge_setup
-            return nudge(uow.connection, event.tenant_id, event.subject_id, uow.now)
+            queue = charges.queue if event.kind == "charge" else payment_methods.visits
+            return queue.nudge(uow.connection, event.tenant_id, event.subject_id, uow.now)
         case "refund" if event.tenant_id is not None and event.subject_id is not None:
-            return refunds.nudge(uow.connection, event.tenant_id, event.subject_id, uow.now)
+            return refunds.queue.nudge(uow.connection, event.tenant_id, event.subject_id, uow.now)
         case "refunded" if event.provider_ref is not None and event.refunded_micros is not None:
             found = refunds.hear(uow.connection, event.provider_ref, event.refunded_micros)
             return found is not None and flag_if_elsewhere(uow, *found)

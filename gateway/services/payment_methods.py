@@ -136,7 +136,7 @@ def finish_visit(units: UnitsOfWork, till: Till, scope: Scope, setup_id: uuid.UU
 def sweep(units: UnitsOfWork, till: Till) -> int:
     """Ask about visits whose end we were not told; how many were."""
     with units.begin() as uow:
-        due = store.claim_setups(uow.connection, now=uow.now, lease=LEASE, limit=ASKED_AT_ONCE)
+        due = store.visits.claim(uow.connection, now=uow.now, lease=LEASE, limit=ASKED_AT_ONCE)
     for setup in due:
         try:
             _look(units, till, setup)

@@ -294,7 +294,7 @@ def look(units: UnitsOfWork, till: Till, refund: Refund) -> Refund:
 def sweep(units: UnitsOfWork, till: Till) -> int:
     """Look at the refunds that are due for it; how many were."""
     with units.begin() as uow:
-        due = store.claim(
+        due = store.queue.claim(
             uow.connection, now=uow.now, lease=charges.LEASE, limit=charges.LOOKED_AT_ONCE
         )
     for one in due:

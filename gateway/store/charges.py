@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.store.accounts import AccountRow
 from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
+from gateway.store.leased_queue import LeasedQueue
 
 OPEN = "state in ('pending','unknown','requires_action')"
 AUTOMATIC, BY_HAND = "recharge", "topup"
@@ -134,6 +135,9 @@ class WatchedCharge:
 
 _CHARGE = tuple(getattr(ChargeRow, name) for name in Charge.__dataclass_fields__)
 _IS_OPEN = ChargeRow.state.in_(("pending", "unknown", "requires_action"))
+
+# One that was credited needs no look; one that failed does, for money that came after all.
+queue = LeasedQueue(ChargeRow, "ask_at", Charge, news_for=ChargeRow.state != "ok")
 
 
 # Written out once: to build and compare such a statement costs more than the server takes for it.
@@ -255,50 +259,6 @@ def automatic_since(connection: Connection, at: dt.datetime, until: dt.datetime)
         )
         or 0
     )
-
-
-def claim(
-    connection: Connection, *, now: dt.datetime, lease: dt.timedelta, limit: int
-) -> list[Charge]:
-    """Charges to look at; each is left alone by others for the lease."""
-    due = (
-        select(ChargeRow.tenant_id, ChargeRow.id)
-        .where(ChargeRow.ask_at <= now)
-        .order_by(ChargeRow.ask_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    rows = connection.execute(
-        update(ChargeRow)
-        .where(ChargeRow.tenant_id == due.c.tenant_id, ChargeRow.id == due.c.id)
-        .values(ask_at=now + lease)
-        .returning(*_CHARGE)
-    )
-    return sorted((Charge(*row) for row in rows), key=lambda charge: charge.id)
-
-
-def oldest_due_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
-    return connection.scalar(
-        select(ChargeRow.ask_at).where(ChargeRow.ask_at <= now).order_by(ChargeRow.ask_at).limit(1)
-    )
-
-
-def nudge(
-    connection: Connection, tenant_id: uuid.UUID, charge_id: uuid.UUID, now: dt.datetime
-) -> bool:
-    """The provider says that there is news of a charge: look now. One that was credited needs
-    no look; one that failed does, for money that came after all."""
-    result = connection.execute(
-        update(ChargeRow)
-        .where(
-            ChargeRow.tenant_id == tenant_id,
-            ChargeRow.id == charge_id,
-            ChargeRow.state != "ok",
-        )
-        .values(ask_at=now)
-    )
-    return bool(result.rowcount)
 
 
 def set_flag(connection: Connection, provider_ref: str, flag: str) -> Charge | None:

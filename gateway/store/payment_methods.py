@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.store.base import Base, Key, Scope, TenantId
+from gateway.store.leased_queue import LeasedQueue
 
 
 class PaymentMethodRow(Base):
@@ -133,6 +134,7 @@ class CardSetup:
 
 _METHOD = tuple(getattr(PaymentMethodRow, name) for name in PaymentMethod.__dataclass_fields__)
 _SETUP = tuple(getattr(CardSetupRow, name) for name in CardSetup.__dataclass_fields__)
+visits = LeasedQueue(CardSetupRow, "ask_at", CardSetup, news_for=CardSetupRow.state == "open")
 _ROLE_ORDER = case({"default": 0, "backup": 1}, value=PaymentMethodRow.role, else_=2)
 
 
@@ -244,49 +246,3 @@ def change_setup(connection: Connection, setup: CardSetup, **values: object) -> 
         .where(CardSetupRow.tenant_id == setup.tenant_id, CardSetupRow.id == setup.id)
         .values(**values)
     )
-
-
-def claim_setups(
-    connection: Connection, *, now: dt.datetime, lease: dt.timedelta, limit: int
-) -> list[CardSetup]:
-    """Visits that are to be asked about; each is left alone by others for the lease."""
-    due = (
-        select(CardSetupRow.tenant_id, CardSetupRow.id)
-        .where(CardSetupRow.ask_at <= now)
-        .order_by(CardSetupRow.ask_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    rows = connection.execute(
-        update(CardSetupRow)
-        .where(CardSetupRow.tenant_id == due.c.tenant_id, CardSetupRow.id == due.c.id)
-        .values(ask_at=now + lease)
-        .returning(*_SETUP)
-    )
-    return [CardSetup(*row) for row in rows]
-
-
-def oldest_setup_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
-    return connection.scalar(
-        select(CardSetupRow.ask_at)
-        .where(CardSetupRow.ask_at <= now)
-        .order_by(CardSetupRow.ask_at)
-        .limit(1)
-    )
-
-
-def nudge_setup(
-    connection: Connection, tenant_id: uuid.UUID, setup_id: uuid.UUID, now: dt.datetime
-) -> bool:
-    """The provider says that there is news of an open visit: ask now."""
-    result = connection.execute(
-        update(CardSetupRow)
-        .where(
-            CardSetupRow.tenant_id == tenant_id,
-            CardSetupRow.id == setup_id,
-            CardSetupRow.state == "open",
-        )
-        .values(ask_at=now)
-    )
-    return bool(result.rowcount)

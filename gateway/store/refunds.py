@@ -27,6 +27,7 @@ from billing.vat import VatSplit
 from gateway.store.accounts import AccountRow
 from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
 from gateway.store.charges import ChargeRow
+from gateway.store.leased_queue import LeasedQueue
 
 PENDING, DONE, FAILED = "pending", "ok", "failed"
 
@@ -113,6 +114,9 @@ class WatchedRefund:
 
 _REFUND = tuple(getattr(RefundRow, name) for name in Refund.__dataclass_fields__)
 
+# Also one that was done, which may come back later.
+queue = LeasedQueue(RefundRow, "ask_at", Refund, news_for=RefundRow.state != FAILED)
+
 
 def _of(scope: Scope) -> Any:
     return and_(RefundRow.tenant_id == scope.tenant_id, RefundRow.account_id == scope.account_id)
@@ -163,48 +167,6 @@ def given_back(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> Va
         ).where(_of(scope), RefundRow.charge_id == charge_id, RefundRow.state != FAILED)
     ).one()
     return VatSplit(int(row[0]), int(row[1]))
-
-
-def claim(
-    connection: Connection, *, now: dt.datetime, lease: dt.timedelta, limit: int
-) -> list[Refund]:
-    """Refunds to look at; each is left alone by others for the lease."""
-    due = (
-        select(RefundRow.tenant_id, RefundRow.id)
-        .where(RefundRow.ask_at <= now)
-        .order_by(RefundRow.ask_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    rows = connection.execute(
-        update(RefundRow)
-        .where(RefundRow.tenant_id == due.c.tenant_id, RefundRow.id == due.c.id)
-        .values(ask_at=now + lease)
-        .returning(*_REFUND)
-    )
-    return sorted((Refund(*row) for row in rows), key=lambda refund: refund.id)
-
-
-def oldest_due_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
-    return connection.scalar(
-        select(RefundRow.ask_at).where(RefundRow.ask_at <= now).order_by(RefundRow.ask_at).limit(1)
-    )
-
-
-def nudge(
-    connection: Connection, tenant_id: uuid.UUID, refund_id: uuid.UUID, now: dt.datetime
-) -> bool:
-    """The provider says that there is news: look now, also at one that was done, which may come
-    back later."""
-    result = connection.execute(
-        update(RefundRow)
-        .where(
-            RefundRow.tenant_id == tenant_id, RefundRow.id == refund_id, RefundRow.state != FAILED
-        )
-        .values(ask_at=now)
-    )
-    return bool(result.rowcount)
 
 
 def watched(connection: Connection, *, since: dt.datetime, limit: int) -> list[WatchedRefund]:
