@@ -33,7 +33,7 @@ def handlers(tools: Work) -> dict[str, Handler]:
     runtime, settings = tools.runtime, tools.runtime.settings
     return (
         notices.handlers(runtime.units, tools.mailer, settings.public_url)
-        | payment_notices.handlers(runtime.units, tools.mailer, settings.public_url)
+        | payment_notices.handlers(runtime.units, tools.mailer, settings)
         | renewals.handlers(runtime.units)
         | renewal_mail.handlers(runtime.units, tools.mailer, settings.public_url)
         | contact_mail.handlers(runtime.units, tools.mailer, settings)

@@ -55,7 +55,9 @@ class AccountChanges(Model):
         None, description="Of the account's country; staff looks it up before tax is left out."
     )
     attach_statement: bool | None = Field(
-        None, description="The mail about a statement brings its PDF; an e-invoice where it can."
+        None,
+        description="Mails about statements and receipts bring their PDF, with an e-invoice inside"
+        " where one can be made.",
     )
     plan: str | None = Field(None, description="Staff only: move to this plan's newest version.")
     billing: Literal["own", "agency_shared"] | None = Field(

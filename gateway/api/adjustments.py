@@ -11,7 +11,7 @@ from gateway.api.ledger import PostingOut, posting_out
 from gateway.api.once import once, spends
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
-from gateway.services import ledger, statement
+from gateway.services import credit_receipts, ledger, statement
 
 
 class AdjustmentIn(Model):
@@ -42,6 +42,7 @@ def create_adjustment(access: Access, body: AdjustmentIn) -> Response:
                 actor=access.actor,
                 idempotency_key=key,
             )
-            return posting_out(statement.get_by_key(uow, access.scope, posting.key))
+            receipts = credit_receipts.known(uow, access.scope, (posting.key,))
+            return posting_out(statement.get_by_key(uow, access.scope, posting.key), receipts)
 
     return once(access, "adjustment", body, act)

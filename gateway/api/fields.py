@@ -47,6 +47,13 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["USD"])]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 OptionalLine = Annotated[str, Field(max_length=200)]
 
+PDF_FILE: Any = {
+    200: {
+        "description": "PDF/A-3B",
+        "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+    },
+}
+
 
 def money(micros: int) -> str:
     return format_amount(micros)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Container
 from typing import Annotated, Literal
 from uuid import UUID
 
+from flask import Response
 from pydantic import BaseModel, Field
 
 from billing.explain import Explanation
 from billing.postings import SECONDS
 from gateway import runtime
 from gateway.api.access import Access, for_account
-from gateway.api.fields import Items, Listing, Money, money, page, rate_or_none
+from gateway.api.fields import PDF_FILE, Items, Listing, Money, money, page, rate_or_none
 from gateway.api.routes import blueprint
-from gateway.services import statement
+from gateway.services import credit_receipts, receipt_files, statement, statement_files
 from gateway.services.statement import StatementLine
 
 PostingKind = Literal[
@@ -75,6 +77,7 @@ class PostingOut(BaseModel):
     reverses: str | None = Field(description="Key of the line that this one takes back.")
     actor: str | None
     reason: str | None
+    has_receipt: bool = Field(description="A PDF is at `/ledger/{id}/receipt.pdf`.")
 
 
 class PostingsOut(Items[PostingOut]):
@@ -103,7 +106,9 @@ def list_postings(access: Access, query: LedgerListing) -> object:
     kinds = () if query.kind is None else (query.kind,)
     with runtime.current().units.read() as uow:
         found = statement.list_postings(uow, access.scope, query.after, query.limit, kinds)
-    return page(found, posting_out)
+        keys = [line.key for line in found.items]
+        receipts = credit_receipts.known(uow, access.scope, keys)
+    return page(found, lambda line: posting_out(line, receipts))
 
 
 @blueprint.get("/ledger/<posting_id>")
@@ -112,7 +117,23 @@ def list_postings(access: Access, query: LedgerListing) -> object:
 def get_posting(access: Access, posting_id: str) -> PostingOut:
     """One line of the statement"""
     with runtime.current().units.read() as uow:
-        return posting_out(statement.get_posting(uow, access.scope, posting_id))
+        line = statement.get_posting(uow, access.scope, posting_id)
+        return posting_out(line, credit_receipts.known(uow, access.scope, (line.key,)))
+
+
+@blueprint.get("/ledger/<credit_id>/receipt.pdf")
+@for_account
+@blueprint.doc(responses=PDF_FILE)
+def get_receipt_pdf(access: Access, credit_id: str) -> Response:
+    """The receipt of a credit as PDF
+
+    The same file whenever it is asked for; 404 for a line that is no credit.
+    """
+    running = runtime.current()
+    with running.units.read() as uow:
+        key = statement.get_posting(uow, access.scope, credit_id).key
+    content = receipt_files.pdf(running.units, access.scope, key, running.settings)
+    return Response(content, mimetype=statement_files.PDF)
 
 
 @blueprint.get("/ledger/<posting_id>/explanation")
@@ -130,7 +151,8 @@ def explain_posting(access: Access, posting_id: str) -> ExplanationOut:
     return explanation_out(explanation, line.unit)
 
 
-def posting_out(line: StatementLine) -> PostingOut:
+def posting_out(line: StatementLine, receipts: Container[str] = ()) -> PostingOut:
+    """`receipts`: the keys of the lines that have one."""
     return PostingOut(
         id=line.id,
         at=line.at,
@@ -148,6 +170,7 @@ def posting_out(line: StatementLine) -> PostingOut:
         reverses=line.reverses_key,
         actor=line.actor,
         reason=line.reason,
+        has_receipt=line.key in receipts,
     )
 
 

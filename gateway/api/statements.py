@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from gateway import runtime
 from gateway.api.access import Access, for_account
 from gateway.api.fields import (
+    PDF_FILE,
     Currency,
     Items,
     Listing,
@@ -26,12 +27,6 @@ from gateway.services import einvoices, statement_files, statements
 from gateway.services.spreadsheet import csv_lines
 from gateway.services.statements import StatementView
 
-FILES: Any = {
-    200: {
-        "description": "PDF/A-3B",
-        "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
-    },
-}
 EINVOICE: Any = {
     200: {
         "description": "UN/CEFACT CII, profile EN 16931",
@@ -174,7 +169,7 @@ def get_statement(access: Access, statement_id: UUID) -> StatementDetailOut:
 
 @blueprint.get("/statements/<uuid:statement_id>.pdf")
 @for_account
-@blueprint.doc(responses=FILES)
+@blueprint.doc(responses=PDF_FILE)
 def get_statement_pdf(access: Access, statement_id: UUID) -> Response:
     """A statement as PDF
 
@@ -201,7 +196,7 @@ def get_statement_xml(access: Access, statement_id: UUID) -> Response:
 
 @blueprint.get("/statements/<uuid:statement_id>.factur-x.pdf")
 @for_account
-@blueprint.doc(responses=FILES)
+@blueprint.doc(responses=PDF_FILE)
 def get_statement_factur_x(access: Access, statement_id: UUID) -> Response:
     """A statement as PDF with the e-invoice inside (Factur-X)
 

@@ -1,21 +1,25 @@
-"""A receipt by mail for every credit: amount, tax, and the balance after this very entry (S5-19).
+"""A receipt for every credit: amount, tax, and the balance after this very entry (S5-19).
 
-Due with the transaction that posted the credit, so that no credit goes without one and none has
-two; what it says was true then, whenever it is sent.
+Frozen, and its mail due, with the transaction that posted the credit, so that no credit goes
+without one and none has two; what it says was true then, whenever it is sent or looked at.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 from billing.calendar import local_date
 from billing.credits import Payment, payment_of
 from billing.postings import Posting
 from billing.vat import VatTreatment, vat_for
-from gateway.store import accounts, outbox
+from gateway.services import plans
+from gateway.store import accounts, looks, outbox
+from gateway.store import credit_receipts as store
 from gateway.store.accounts import TaxFacts
 from gateway.store.base import Scope
+from gateway.store.looks import BilledAccount
 from gateway.uow import UnitOfWork
 
 RECEIPT = "receipt"
@@ -44,26 +48,52 @@ def announce(uow: UnitOfWork, scope: Scope, posting: Posting, payment: Payment |
     """Leave the receipt due. `payment` is what was posted beside the credit; without one the mail
     says that no tax was taken."""
     assert posting.balance_after is not None, "a credit moves a balance"
-    facts = accounts.tax_facts(uow.connection, scope)
+    account = looks.find(uow.connection, scope)
+    assert account is not None, "an account stays"
+    plan = plans.plan_version(uow.connection, account.plan_version_id).plan
+    told = {
+        "kind": posting.kind.value,
+        "description": posting.description,
+        "reason": posting.reason or "",
+        "amount": posting.amount,
+        "balance_after": posting.balance_after,
+        "currency": posting.unit,
+        "at": posting.at.isoformat(),
+        "payment": None if payment is None else _paid(payment),
+    }
+    document = told | {
+        "reference": posting.key,
+        "time_zone": account.time_zone,
+        "customer": customer_of(account),
+        "support_contact": plan.terms.support_contact,
+    }
+    store.add(uow.connection, scope, posting.key, document, uow.now)
     outbox.add(
         uow.connection,
         scope,
         queue="notify",
         kind=RECEIPT,
         key=f"{RECEIPT}:{posting.key}",
-        payload={
-            "kind": posting.kind.value,
-            "description": posting.description,
-            "reason": posting.reason or "",
-            "amount": posting.amount,
-            "balance_after": posting.balance_after,
-            "currency": posting.unit,
-            "at": posting.at.isoformat(),
-            "payment": None if payment is None else _paid(payment),
-            "tax": {"vat_id": facts.vat_id},
-        },
+        payload=told | {"reference": posting.key, "tax": {"vat_id": account.vat_id}},
         now=uow.now,
     )
+
+
+def customer_of(account: BilledAccount) -> dict[str, str]:
+    """For whom a paper is made out, as the account says it on that day."""
+    return {
+        "id": str(account.id),
+        "name": account.name,
+        "legal_name": account.legal_name,
+        "address": account.address,
+        "country": account.country,
+        "vat_id": account.vat_id,
+    }
+
+
+def known(uow: UnitOfWork, scope: Scope, keys: Collection[str]) -> frozenset[str]:
+    """Those of the lines, by their keys, that have a receipt."""
+    return store.known(uow.connection, scope, keys)
 
 
 def _paid(payment: Payment) -> dict[str, Any]:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 
 from billing.credits import Payment
 from billing.declines import cure, reason
 from billing.money import format_amount
 from billing.postings import PostingKind
-from gateway.providers.mail import Mailer
-from gateway.services import notices
+from gateway.config import Settings
+from gateway.providers.mail import Attachment, Mailer
+from gateway.services import notices, receipt_files
 from gateway.services.accounts import Account
 from gateway.services.credit_receipts import RECEIPT
 from gateway.services.deeds import Handler
-from gateway.services.notices import Compose, Payload
+from gateway.services.notices import Attach, Compose, Payload
 from gateway.services.payment_deeds import ACTION, DECLINED, HELD
 from gateway.services.refunds import CREDIT_NOTE, SENT_BACK
+from gateway.services.statement_files import PDF
 from gateway.uow import UnitsOfWork
 
 
-def handlers(units: UnitsOfWork, mailer: Mailer, public_url: str) -> dict[str, Handler]:
+def handlers(units: UnitsOfWork, mailer: Mailer, settings: Settings) -> dict[str, Handler]:
     composers: dict[str, Compose] = {
-        RECEIPT: receipt,
         DECLINED: _declined,
         ACTION: _action,
         HELD: _held,
@@ -29,10 +31,19 @@ def handlers(units: UnitsOfWork, mailer: Mailer, public_url: str) -> dict[str, H
         SENT_BACK: _sent_back,
     }
 
-    def sender(compose: Compose) -> Handler:
-        return lambda deed: notices.send(units, mailer, public_url, deed, compose)
+    def attach(account: Account, payload: Payload) -> tuple[Attachment, ...]:
+        key = payload.get("reference")
+        if key is None or not account.attach_statement:
+            return ()
+        read = partial(receipt_files.pdf, units, account.scope, key, settings)
+        return (Attachment(f"receipt-{key.rpartition(':')[2]}.pdf", PDF, read),)
 
-    return {kind: sender(compose) for kind, compose in composers.items()}
+    def sender(compose: Compose, attach: Attach = notices.nothing) -> Handler:
+        return lambda deed: notices.send(units, mailer, settings.public_url, deed, compose, attach)
+
+    return {kind: sender(compose) for kind, compose in composers.items()} | {
+        RECEIPT: sender(receipt, attach)
+    }
 
 
 def receipt(account: Account, payload: Payload, url: str) -> tuple[str, str]:
@@ -51,6 +62,7 @@ def receipt(account: Account, payload: Payload, url: str) -> tuple[str, str]:
         *_row("What", payload["description"]),
         *_row("Reason", payload["reason"]),
         *_row("When", f"{when:%Y-%m-%d %H:%M:%S} UTC"),
+        *_row("Reference", payload.get("reference", "")),
         *_row("Account", str(account.id)),
         *_row("Your VAT id", payload["tax"]["vat_id"]),
         "",

@@ -27,7 +27,7 @@ from billing.statements import (
     statement_of,
 )
 from billing.vat import VatTreatment, vat_for
-from gateway.services import arrears, included_credit, plans, statement
+from gateway.services import arrears, credit_receipts, included_credit, plans, statement
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -258,14 +258,8 @@ def _document(
         "time_zone": account.time_zone,
         "currency": figures.currency,
         "mode": figures.mode,
-        "customer": {
-            "id": str(account.id),
-            "name": account.name,
-            "legal_name": account.legal_name,
-            "address": account.address,
-            "country": account.country,
-            "vat_id": account.vat_id,
-        },
+        "customer": credit_receipts.customer_of(account),
+        "support_contact": version.plan.terms.support_contact,
         "plan": {
             "code": version.plan_code,
             "name": version.plan.name,

@@ -15,6 +15,7 @@ from gateway.store import (  # noqa: F401  the tables register themselves
     charges,
     clock,
     conversations,
+    credit_receipts,
     debits,
     dunning,
     forwarding,

@@ -6,7 +6,17 @@ from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from gateway import runtime
-from gateway.services import clients, debit_runs, included_credit, mandates, plans, statement
+from gateway.services import (
+    clients,
+    credit_receipts,
+    debit_runs,
+    included_credit,
+    mandates,
+    plans,
+    receipt_files,
+    statement,
+    statement_files,
+)
 from gateway.uow import UnitOfWork
 from gateway.web.blueprint import blueprint, scope
 
@@ -46,12 +56,14 @@ def billing() -> str:
         mandate = mandates.find(uow, scope())
         coming = debit_runs.coming(uow, scope())
         kinds = _kinds_shown(uow, kind)
+        receipts = credit_receipts.known(uow, scope(), [line.key for line in page.items])
     return render_template(
         "web/billing.html",
         section="billing",
         page=page,
         has_clients=has_clients,
         of_clients=of_clients,
+        receipts=receipts,
         mandate=mandate,
         coming=coming,
         kind=kind,
@@ -72,6 +84,7 @@ def posting(posting_id: str) -> str:
             else None
         )
         undone = statement.find_by_key(uow, scope(), line.reverses_key)
+        has_receipt = bool(credit_receipts.known(uow, scope(), [line.key]))
         version = (
             plans.plan_version(uow.connection, line.plan_version_id)
             if line.plan_version_id
@@ -85,6 +98,21 @@ def posting(posting_id: str) -> str:
         version=version,
         of_client=of_client,
         undone=undone,
+        has_receipt=has_receipt,
+    )
+
+
+@blueprint.get("/billing/<credit_id>/receipt.pdf")
+def receipt_file(credit_id: str) -> Response:
+    running = runtime.current()
+    with running.units.read() as uow:
+        key = statement.get_posting(uow, scope(), credit_id).key
+    content = receipt_files.pdf(running.units, scope(), key, running.settings)
+    name = f"receipt-{key.rpartition(':')[2]}.pdf"
+    return Response(
+        content,
+        mimetype=statement_files.PDF,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 

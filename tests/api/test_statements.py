@@ -61,6 +61,20 @@ def test_its_files_are_the_pages_own(acmes: Program, issued: dict[str, Any]) -> 
     assert sum(parse_amount(row["charge"]) for row in rows) == 138_332
 
 
+def test_s5_19_the_receipt_of_a_credit_is_a_pdf_and_lines_say_whether_there_is_one(
+    acmes: Program, issued: dict[str, Any]
+) -> None:
+    listed = acmes.get("/ledger").json
+    assert listed is not None
+    has = {line["kind"]: (line["id"], line["has_receipt"]) for line in listed["items"]}
+    assert {kind: receipt for kind, (_, receipt) in has.items()} == {"usage": False, "topup": True}
+    one = acmes.get(f"/ledger/{has['topup'][0]}").json
+    assert one is not None and one["has_receipt"] is True
+    pdf = acmes.get(f"/ledger/{has['topup'][0]}/receipt.pdf")
+    assert pdf.mimetype == "application/pdf" and pdf.data.startswith(b"%PDF-1.7")
+    assert acmes.get(f"/ledger/{has['usage'][0]}/receipt.pdf").status_code == 404
+
+
 def test_s5_16_the_e_invoice_is_downloaded_alone_and_inside_the_paper(
     app: APIFlask, acmes: Program, issued: dict[str, Any]
 ) -> None:

@@ -191,6 +191,7 @@ class Walk:
             client = accounts.create_account(uow, below, OLGA)
         with world.units.read() as uow:
             newest = statement.list_postings(uow, scope).items[0]
+            credit = statement.list_postings(uow, scope, kinds=("topup",)).items[0]
             (message,) = message_log.list_messages(uow, scope).items
             mail_id = operations.mailbox(uow).items[0].id
         return {
@@ -199,6 +200,7 @@ class Walk:
             "call_sid": world.call_sid,
             "recording_sid": "RE" + "0" * 32,
             "posting_id": world.posting_id,
+            "credit_id": credit.id,
             "token_id": token.id,
             "deed_id": deed.id,
             "publication_id": publication.id,
@@ -283,6 +285,7 @@ def test_what_is_acmes_is_not_there_for_cobalt(walk: Walk) -> None:
             "number_id",
             "call_sid",
             "posting_id",
+            "credit_id",
             "token_id",
             "package_id",
             "bundle_id",
@@ -306,6 +309,7 @@ def test_an_id_of_acmes_under_cobalts_own_account_is_not_there_either(walk: Walk
             "number_id",
             "call_sid",
             "posting_id",
+            "credit_id",
             "token_id",
             "message_id",
             "package_id",

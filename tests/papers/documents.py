@@ -27,6 +27,35 @@ UNTAXED = VatTreatment(VatKind.OUTSIDE_SCOPE, 0, "No VAT: the customer is in US.
 CALL = ChargeLine(PostingKind.USAGE, "Inbound leg", "+14155550100", 50_000, 1, 83, 69_166)
 
 
+RECEIPT: dict[str, Any] = {
+    "kind": "topup",
+    "description": "Automatic recharge (Visa ····4242)",
+    "reason": "",
+    "reference": "topup:0197a1b2-0000-7000-8000-000000000009",
+    "amount": 50_000_000,
+    "balance_after": 57_123_456,
+    "currency": "EUR",
+    "at": ISSUED.isoformat(),
+    "time_zone": "Europe/Paris",
+    "payment": {
+        "net_micros": 50_000_000,
+        "vat_micros": 0,
+        "rate_basis_points": 0,
+        "note": "Reverse charge: VAT is due from the customer"
+        " (article 196, Directive 2006/112/EC).",
+    },
+    "customer": {
+        "id": "0197a1b2-0000-7000-8000-000000000001",
+        "name": "Dora",
+        "legal_name": "Dora Télécom SARL",
+        "address": "1 rue des Fils\n75001 Paris",
+        "country": "FR",
+        "vat_id": "FR40303265045",
+    },
+    "support_contact": "billing@wire.test",
+}
+
+
 def document(
     *charges: ChargeLine,
     tax: VatTreatment = UNTAXED,
@@ -56,6 +85,7 @@ def document(
             "vat_id": "",
             **(customer or {}),
         },
+        "support_contact": "(800) 577-1872",
         "plan": {"code": "payg", "name": "PAYG", "version": 1, "id": "x"},
         "opening_micros": before,
         "charges": [

@@ -1,14 +1,11 @@
-"""The statement as a file: every figure readable, and PDF/A-3B as an independent reader sees it
-(S5-16, S5-17). veraPDF says the same; it needs Java, and is run by hand."""
+"""The statement as a file: every figure readable (S5-16, S5-17)."""
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from pypdf import PdfReader
-from pypdf.generic import DictionaryObject, IndirectObject
 
 from gateway.papers.seller import lines
 from gateway.papers.statement import render
@@ -24,49 +21,9 @@ def words(reader: PdfReader) -> str:
     return "\n".join(page.extract_text() for page in reader.pages)
 
 
-def objects(reader: PdfReader) -> Iterator[Any]:
-    """Everything in the file, each once."""
-    for generation in reader.xref.values():
-        for number in generation:
-            found = IndirectObject(number, 0, reader).get_object()
-            yield found
-            if isinstance(found, DictionaryObject):
-                yield from (v for v in found.values() if isinstance(v, DictionaryObject))
-
-
-def test_it_says_pdf_a_3b_in_its_metadata() -> None:
-    reader = read()
-    said = reader.trailer["/Root"]["/Metadata"].get_data().decode()  # type: ignore[index]
-    assert "<pdfaid:part>3</pdfaid:part>" in said
-    assert "<pdfaid:conformance>B</pdfaid:conformance>" in said
-    assert "2026-12-01T05:06:00+00:00" in said
+def test_it_is_titled_by_its_number() -> None:
+    said = read().trailer["/Root"]["/Metadata"].get_data().decode()  # type: ignore[index]
     assert ">Invoice and statement 9F3A01BC-000012<" in said
-    assert reader.metadata is None, "nothing is said twice, so nothing can differ"
-    assert reader.trailer["/Root"]["/Lang"] == "en-US"  # type: ignore[index]
-
-
-def test_it_has_an_id_and_an_output_intent_with_its_profile() -> None:
-    reader = read()
-    assert len(reader.trailer["/ID"]) == 2  # type: ignore[arg-type]
-    (intent,) = reader.trailer["/Root"]["/OutputIntents"]  # type: ignore[index]
-    profile = intent.get_object()["/DestOutputProfile"].get_object()
-    assert intent.get_object()["/S"] == "/GTS_PDFA1"
-    assert profile["/N"] == 3 and profile.get_data()[36:40] == b"acsp", "an ICC profile of RGB"
-
-
-def test_every_font_is_inside_and_nothing_is_see_through_or_moves() -> None:
-    reader = read()
-    fonts = [o for o in objects(reader) if isinstance(o, dict) and o.get("/Type") == "/Font"]
-    described = [o for o in objects(reader) if isinstance(o, dict) and "/FontName" in o]
-    assert fonts and described
-    assert all("/FontFile2" in descriptor for descriptor in described)
-    assert not [font for font in fonts if font.get("/Subtype") == "/Type1"], "all fonts are ours"
-    for found in objects(reader):
-        if isinstance(found, dict):
-            assert found.get("/SMask", "/None") == "/None"
-            assert found.get("/ca", 1) == found.get("/CA", 1) == 1
-            assert "/JS" not in found and "/AA" not in found
-    assert not reader.is_encrypted
 
 
 def test_every_figure_can_be_read_from_it() -> None:
@@ -82,6 +39,7 @@ def test_every_figure_can_be_read_from_it() -> None:
         "49.930834",
         "Total owed 0.00 USD",
         "Paid already, from your credit",
+        "Questions about billing? (800) 577-1872",
     ):
         assert wanted in found, wanted
 

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from billing.money import format_amount
+from gateway.config import Settings
 from gateway.providers.mail import SandboxMailer
 from gateway.services import (
     accounts,
@@ -39,8 +40,8 @@ def top_up(calendar: Calendar, account: Account, micros: int, *, taxed: bool = T
         )  # fmt: skip
 
 
-def receipt(calendar: Calendar) -> str:
-    handlers = payment_notices.handlers(calendar.units, SandboxMailer(), "http://x.test")
+def receipt(calendar: Calendar, settings: Settings) -> str:
+    handlers = payment_notices.handlers(calendar.units, SandboxMailer(), settings)
     deeds.work(calendar.units, "notify", handlers)
     with calendar.units.read() as uow:
         bodies = uow.connection.scalars(
@@ -69,7 +70,7 @@ def tax(calendar: Calendar) -> int:
     ],
 )
 def test_s5_19_ledger_receipt_and_statement_of_a_top_up_by_hand_agree(
-    calendar: Calendar, country: str, vat_id: str, vat: str, note: str
+    calendar: Calendar, settings: Settings, country: str, vat_id: str, vat: str, note: str
 ) -> None:
     dora = open_account(calendar, "dora", "payg", country=country)
     if vat_id:
@@ -77,7 +78,7 @@ def test_s5_19_ledger_receipt_and_statement_of_a_top_up_by_hand_agree(
             accounts.update_account(uow, dora.scope, {"vat_id": vat_id}, OLGA)
             accounts.confirm_vat_id(uow, dora.scope, "VIES", OLGA)
     top_up(calendar, dora, 50_000_000)
-    body = receipt(calendar)
+    body = receipt(calendar, settings)
     total = format_amount(50_000_000 + tax(calendar))
     assert format_amount(tax(calendar)) == vat
     assert f"{vat} USD  ({note})" in body and f"Total with VAT:   {total} USD" in body
@@ -90,10 +91,12 @@ def test_s5_19_ledger_receipt_and_statement_of_a_top_up_by_hand_agree(
     assert (view.stored.credits_micros, view.stored.closing_micros) == (50_000_000, 50_000_000)
 
 
-def test_s5_19_a_receipt_states_no_tax_where_none_was_taken(calendar: Calendar) -> None:
+def test_s5_19_a_receipt_states_no_tax_where_none_was_taken(
+    calendar: Calendar, settings: Settings
+) -> None:
     dora = open_account(calendar, "dora", "payg", country="DE")
     top_up(calendar, dora, 50_000_000, taxed=False)
-    body = receipt(calendar)
+    body = receipt(calendar, settings)
     assert "none was taken" in body and "Total with VAT" not in body and tax(calendar) == 0
 
 

@@ -57,6 +57,20 @@ def test_the_files_are_what_they_are_called(acme: Browser, statement_id: Any) ->
     assert sum(parse_amount(row["charge"]) for row in rows) == 138_332
 
 
+def test_s5_19_the_receipt_of_a_credit_is_found_in_the_list_and_on_its_line(
+    acme: Browser, cobalt: Browser
+) -> None:
+    page = acme.page("/billing")
+    (path,) = set(re.findall(r'href="(/billing/[^"]+/receipt\.pdf)"', page))
+    assert f'href="{path}"' in acme.page(path.removesuffix("/receipt.pdf"))
+    pdf = acme.get(path)
+    assert pdf.mimetype == "application/pdf"
+    assert pdf.headers["Content-Disposition"].startswith('attachment; filename="receipt-')
+    text = PdfReader(io.BytesIO(pdf.data)).pages[0].extract_text()
+    assert "Balance after this entry 50.00 USD" in text and "Reason: test money" in text
+    assert cobalt.get(path).status_code == 404
+
+
 def test_s5_16_the_e_invoice_is_downloaded_alone_and_inside_the_paper(
     world: World, acme: Browser, statement_id: Any
 ) -> None:
