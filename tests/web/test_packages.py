@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, packages, plans, renewals, settlement
+from gateway.services import accounts, packages, plan_changes, plans, renewals, settlement
 from tests.web.conftest import OLGA, World, fund, take_call
 
 SELLS: dict[str, Any] = load_catalogue()["payg"] | {
@@ -150,6 +150,39 @@ def test_s3_03_a_plan_is_previewed_asked_for_and_taken_back(shop: World) -> None
     assert "Acme" in staff.page("/ops/plan-changes")
     owner.post("/billing/plan/withdraw")
     assert "Nobody waits" in staff.page("/ops/plan-changes")
+
+
+def test_s3_03_a_plan_is_chosen_by_the_year_or_by_the_month_and_each_says_its_fee(
+    world: World,
+) -> None:
+    both = load_catalogue()["payg"] | {"access_fee": {"month": "5.00", "year": "50.00"}}
+    with world.units.begin() as uow:
+        plans.publish_plan(uow, "both", both | {"name": "Both", "topup": {"card": True}}, OLGA)
+        plans.publish_plan(uow, "other", both | {"name": "Other"}, OLGA)
+        accounts.update_account(uow, world.acme.scope, {"plan_code": "both"}, OLGA)
+    owner = world.logged_in("owner@acme.test")
+    page = owner.page("/billing/plan")
+    assert '<option value="other">Other, $5.00 a month' in page
+    assert '<option value="other/year">Other, $50.00 a year' in page
+    assert '<option value="both/year">Both, $50.00 a year' in page, "the same plan by the year"
+    assert '<option value="both">' not in page, "it is that already"
+    assert "$50.00 a year" in owner.page("/billing/plan?to=other/year")
+    assert "$5.00 a month" in owner.page("/billing/plan?to=other")
+    assert owner.post("/billing/plan", {"to": "other/year"}).status_code == 302
+    with world.units.read() as uow:
+        wish = plan_changes.open_change(uow, world.acme.scope)
+    assert wish is not None and wish.term == "year"
+    assert "You asked for Other" in owner.page("/billing/plan")
+
+
+def test_a_year_that_a_plan_does_not_sell_is_refused_in_words(world: World) -> None:
+    with world.units.begin() as uow:
+        monthly = SELLS | {"name": "Monthly", "access_fee": {"month": "5.00"}}
+        plans.publish_plan(uow, "monthly", monthly, OLGA)
+    owner = world.logged_in("owner@acme.test")
+    assert "monthly/year" not in owner.page("/billing/plan")
+    refused = owner.page("/billing/plan?to=monthly/year")
+    assert 'role="alert"' in refused and "Monthly is not sold by the year" in refused
 
 
 def test_c5_an_upgrade_by_itself_is_announced_shown_while_it_waits_and_kept_in_the_history(
