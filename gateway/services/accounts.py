@@ -147,8 +147,8 @@ def update_account(
     """Change what is named: name, billing_email, time_zone, country, allowed_countries,
     suspended_notice (None: callers are refused unbilled), low_balance_micros (None: no warning),
     legal_name, address and vat_id as on bills, attach_statement (papers come with
-    their mails), and, by staff only (the edge sees to that): plan_code, which moves it to that plan's newest
-    version, and billing, which says who pays from now on.
+    their mails), and, by staff only (the edge sees to that): plan_code, which moves it to that
+    plan's newest version, and billing, which says who pays from now on.
     """
     account = get_account(uow, scope)
     errors: list[FieldError] = []
