@@ -16,6 +16,7 @@ from gateway.providers.payments import (
     ChargeQuery,
     EventRefused,
     FoundCharge,
+    MadeRefund,
     NotRefunded,
     Payer,
     PaymentEvent,
@@ -161,6 +162,9 @@ class DirectCards:
         if made["status"] == "failed":
             return NotRefunded(made["id"], made["failure_reason"])
         return Refunded(made["id"])
+
+    def refunds_of(self, charge_ref: str) -> tuple[MadeRefund, ...]:
+        raise OutcomeUnknown("nobody tells this network's news")
 
     def parse_event(self, body: bytes, signature: str) -> PaymentEvent:
         if signature != "signed":

@@ -61,7 +61,12 @@ def _sweep_cards(tools: Work) -> int:
 def _cards_due_at(uow: UnitOfWork) -> dt.datetime | None:
     waiting = (
         queue.oldest_due_at(uow.connection, now=uow.now)
-        for queue in (due_charges.queue, due_refunds.queue, due_visits.visits)
+        for queue in (
+            due_charges.queue,
+            due_charges.refunds,
+            due_refunds.queue,
+            due_visits.visits,
+        )
     )
     return min((at for at in waiting if at is not None), default=None)
 

@@ -15,7 +15,7 @@ from gateway.api.once import once, spends
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
 from gateway.api.topups import PaymentOut, payment_out
-from gateway.services import card_payments, charges, recharge, refunds
+from gateway.services import card_payments, charge_flags, charges, recharge, refunds
 from gateway.services.principals import Principal
 from gateway.store.charges import WatchedCharge
 from gateway.store.refunds import Refund
@@ -64,6 +64,7 @@ class RefundsOut(BaseModel):
     items: list[RefundOut]
     refundable: Money = Field(description="The most that may still be given back.")
     words: str = Field(description="Why that is nothing, where the plan or the payment says so.")
+    without_us: Money = Field(description="Went back at the provider, and is none of these.")
 
 
 class BrakeIn(Model):
@@ -125,6 +126,7 @@ def list_refunds(access: Access, charge_id: UUID) -> RefundsOut:
         items=[_refund_out(one) for one in found.refunds],
         refundable=money(found.most_micros),
         words=found.words,
+        without_us=money(found.without_us_micros),
     )
 
 
@@ -159,6 +161,22 @@ def create_refund(access: Access, charge_id: UUID, body: RefundIn) -> Response:
         return _refund_out(given_back)
 
     return once(access, f"refund:{charge_id}", body, act)
+
+
+@blueprint.post("/ops/charges/<uuid:charge_id>/flag/clear")
+@for_account
+@blueprint.input(Lift, arg_name="body")
+@blueprint.output({}, status_code=204)
+def clear_flag(access: Access, charge_id: UUID, body: Lift) -> Response:
+    """Say that a disputed or refunded payment was looked at (staff)
+
+    The reason stands in the audit log. The same dispute, or no more money than went back by now,
+    raises no flag again; automatic charges of the account go on when they are lifted.
+    """
+    require_ops()
+    with runtime.current().units.begin() as uow:
+        charge_flags.clear(uow, access.scope, charge_id, reason=body.reason, actor=access.actor)
+    return Response(status=204)
 
 
 @blueprint.get("/ops/charge-brake")

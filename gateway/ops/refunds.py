@@ -13,13 +13,23 @@ from billing.declines import reason as decline_words
 from billing.money import InvalidAmount, parse_amount
 from gateway import runtime
 from gateway.ops.pages import account_of, blueprint, staff
-from gateway.services import refunds, reversals
+from gateway.services import charge_flags, refunds, reversals
 from gateway.services.errors import Invalid, ServiceError
 
 STATE_WORDS = {
     "pending": _("The provider has not said yet how it ended: it is asked until it does."),
     "ok": _("Given back."),
     "failed": _("Not given back: the money is in the balance again."),
+}
+FLAG_WORDS = {
+    charge_flags.DISPUTED: _(
+        "The cardholder disputed this payment with the bank: answer it at the provider. If the"
+        " money is taken back, reverse the line of the credit."
+    ),
+    charge_flags.REFUNDED: _(
+        "Money of this payment went back at the provider and not from here, and the balance still"
+        " has it: post an adjustment for it."
+    ),
 }
 
 
@@ -78,10 +88,29 @@ def order_refund(account_id: UUID, charge_id: UUID) -> Response | tuple[str, int
     return redirect(url_for("ops.charge", account_id=account_id, charge_id=charge_id))
 
 
+@blueprint.post("/accounts/<uuid:account_id>/charges/<uuid:charge_id>/flag/clear")
+def clear_flag(account_id: UUID, charge_id: UUID) -> Response | tuple[str, int]:
+    """Staff has looked at a payment that was disputed or given back without us."""
+    try:
+        with runtime.current().units.begin() as uow:
+            scope = account_of(uow, account_id).scope
+            reason = request.form.get("clear_reason", "").replace("\0", "")
+            charge_flags.clear(uow, scope, charge_id, reason=reason, actor=staff().name)
+    except Invalid as invalid:
+        (error,) = invalid.errors
+        invalid = Invalid.at("/clear_reason", error.message)
+        return _page(account_id, charge_id, invalid), 422
+    except ServiceError as refusal:
+        return _refused(account_id, charge_id, refusal)
+    flash(_("Cleared. Automatic charges of the account go on when you lift them under Charges."))
+    return redirect(url_for("ops.charge", account_id=account_id, charge_id=charge_id))
+
+
 def _page(account_id: UUID, charge_id: UUID, invalid: Invalid | None = None) -> str:
     with runtime.current().units.read() as uow:
         subject = account_of(uow, account_id)
         seen = refunds.seen(uow, subject.scope, charge_id)
+        looked_at = charge_flags.cleared(uow, seen.charge)
     errors: dict[str, list[str]] = {}
     for error in invalid.errors if invalid else ():
         errors.setdefault(error.path.lstrip("/"), []).append(error.message)
@@ -93,8 +122,10 @@ def _page(account_id: UUID, charge_id: UUID, invalid: Invalid | None = None) -> 
         charge=seen.charge,
         state_words=STATE_WORDS,
         decline_words=decline_words,
+        flag_words=FLAG_WORDS,
+        looked_at=looked_at,
         errors=errors,
-        typed={name: request.form.get(name, "") for name in ("amount", "reason")},
+        typed={name: request.form.get(name, "") for name in ("amount", "reason", "clear_reason")},
     )
 
 

@@ -114,6 +114,18 @@ class NotRefunded:
 
 RefundAnswer = Refunded | NotRefunded | StillOpen
 
+
+@dataclass(frozen=True, slots=True)
+class MadeRefund:
+    """A refund of a charge that the provider has, by whomever: `refund_id` is ours, where it is.
+    One that is not made for good may be `StillOpen`: the money may go."""
+
+    provider_ref: str
+    refund_id: UUID | None
+    amount_micros: int
+    answer: RefundAnswer
+
+
 EventKind = Literal["charge", "setup", "refund", "disputed", "refunded", "other"]
 
 
@@ -123,14 +135,14 @@ class PaymentEvent:
     charge was disputed or money of it refunded, by the provider's reference of the charge. It says
     where to look; what happened is asked, not believed (RELIABILITY E5).
 
-    `refunded_micros`: what of the charge was given back so far, by anybody."""
+    `dispute_ref` is the provider's reference of the dispute."""
 
     id: str
     kind: EventKind
     tenant_id: UUID | None = None
     subject_id: UUID | None = None
     provider_ref: str | None = None
-    refunded_micros: int | None = None
+    dispute_ref: str | None = None
 
 
 class PaymentProvider(Protocol):
@@ -160,6 +172,9 @@ class PaymentProvider(Protocol):
 
     def refund(self, order: RefundOrder) -> RefundAnswer:
         """Give it back, or say what became of it since: the same order again gives nothing more."""
+
+    def refunds_of(self, charge_ref: str) -> tuple[MadeRefund, ...]:
+        """All that was given back of a charge, or was to be, here and elsewhere."""
 
     def parse_event(self, body: bytes, signature: str) -> PaymentEvent:
         """Raises `EventRefused`."""

@@ -23,6 +23,7 @@ from gateway.providers.payments import (
     EventKind,
     EventRefused,
     FoundCharge,
+    MadeRefund,
     NotRefunded,
     Payer,
     PaymentEvent,
@@ -282,12 +283,26 @@ class StripeCards:
         return _read_refund(made)
 
     def _find_refund(self, order: RefundOrder) -> stripe.Refund | None:
-        with _asking():
-            listed = self._api.refunds.list({"payment_intent": order.charge_ref, "limit": PAGE})
-            for refund in listed.auto_paging_iter():
-                if _uuid(refund.metadata, "refund") == order.id:
-                    return refund
+        for refund in self._list_refunds(order.charge_ref):
+            if _uuid(refund.metadata, "refund") == order.id:
+                return refund
         return None
+
+    def refunds_of(self, charge_ref: str) -> tuple[MadeRefund, ...]:
+        return tuple(
+            MadeRefund(
+                refund.id,
+                _uuid(refund.metadata, "refund"),
+                from_minor(refund.amount, refund.currency.upper()),
+                _read_refund(refund),
+            )
+            for refund in self._list_refunds(charge_ref)
+        )
+
+    def _list_refunds(self, charge_ref: str) -> Iterator[stripe.Refund]:
+        with _asking():
+            listed = self._api.refunds.list({"payment_intent": charge_ref, "limit": PAGE})
+            yield from listed.auto_paging_iter()
 
     # News.
 
@@ -300,14 +315,11 @@ class StripeCards:
         told: Any = event.data.object
         if kind in ("disputed", "refunded"):
             # A dispute has no metadata of ours; it names the intent.
-            given_back = getattr(told, "amount_refunded", None)
             return PaymentEvent(
                 event.id,
                 kind,
                 provider_ref=getattr(told, "payment_intent", None),
-                refunded_micros=None
-                if given_back is None
-                else from_minor(given_back, told.currency.upper()),
+                dispute_ref=told.id if kind == "disputed" else None,
             )
         metadata = getattr(told, "metadata", None) or {}
         tenant = _uuid(metadata, "tenant")

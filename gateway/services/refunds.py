@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import structlog
 
@@ -32,14 +34,21 @@ from billing.refunds import (
     seconds_to_next_question,
 )
 from billing.vat import VatSplit
-from gateway.providers.payments import NotRefunded, RefundAnswer, Refunded, RefundOrder, StillOpen
+from gateway.providers.payments import (
+    MadeRefund,
+    NotRefunded,
+    RefundAnswer,
+    Refunded,
+    RefundOrder,
+    StillOpen,
+)
 from gateway.providers.telephony import ProviderError
 from gateway.services import (
     audit,
+    charge_flags,
     charges,
     included_credit,
     ledger,
-    payment_events,
     plans,
     reversals,
 )
@@ -53,10 +62,13 @@ from gateway.store import recharge as recharge_store
 from gateway.store import refunds as store
 from gateway.store.base import Scope, new_id
 from gateway.store.charges import Charge
+from gateway.store.leased_queue import LeasedQueue
 from gateway.store.refunds import DONE, FAILED, PENDING, Refund, WatchedRefund
 from gateway.uow import UnitOfWork, UnitsOfWork
 
 log = structlog.get_logger(__name__)
+
+_Due = TypeVar("_Due", Refund, Charge)
 
 KEY_LENGTH_MAX = 200
 FAILED_SHOWN = dt.timedelta(days=30)
@@ -67,13 +79,14 @@ CREDIT_NOTE, SENT_BACK = "credit_note", "refund_sent_back"
 @dataclass(frozen=True, slots=True)
 class Refundable:
     """What became of a payment, and the most that may still be given back; `words` say why that is
-    nothing, where it is."""
+    nothing, where it is. `without_us_micros` went back at the provider and is none of them."""
 
     charge: Charge
     card: str
     refunds: tuple[Refund, ...]
     most_micros: int
     words: str
+    without_us_micros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,8 @@ def seen(uow: UnitOfWork, scope: Scope, charge_id: uuid.UUID) -> Refundable:
         most = refundable_micros(payment, quantum_micros(charge.currency))
     except (Conflict, NotForSale) as refusal:
         words = refusal.words
-    return Refundable(charge, _card(uow, charge), refunds, most, words)
+    without_us = charge_store.without_us(uow.connection, charge).micros
+    return Refundable(charge, _card(uow, charge), refunds, most, words, without_us)
 
 
 def quote(uow: UnitOfWork, scope: Scope, charge_id: uuid.UUID, amount_micros: int) -> Quote:
@@ -187,34 +201,40 @@ def _order(
         resolved_at=None,
     )
     store.add(uow.connection, ordered, ask_at=uow.now + charges.FIRST_LOOK)
-    opened.post(
+    _post(uow, opened, charge, ordered)
+    _note(uow, ordered, actor, "refund.ordered", charge=str(charge.id), reason=reason)
+    return ordered
+
+
+def _post(uow: UnitOfWork, opened: Books, charge: Charge, refund: Refund) -> Posting:
+    """The line of the balance, and that of the tax."""
+    line = opened.post(
         lambda balance: refund_posting(
-            ordered.id,
+            refund.id,
             charge.id,
-            amount=parts.net_micros,
+            amount=refund.net_micros,
             unit=opened.currency,
             at=uow.now,
-            account_id=scope.account_id,
+            account_id=opened.scope.account_id,
             balance_before=balance,
             description=f"Refund ({_card(uow, charge)})",
-            actor=actor,
-            reason=reason,
+            actor=refund.actor,
+            reason=refund.reason,
         )
     )
-    if parts.vat_micros:
+    if refund.vat_micros:
         opened.post(
             lambda _balance: refund_vat_posting(
-                ordered.id,
+                refund.id,
                 charge.id,
-                amount=parts.vat_micros,
+                amount=refund.vat_micros,
                 unit=opened.currency,
                 at=uow.now,
-                account_id=scope.account_id,
+                account_id=opened.scope.account_id,
                 note=charge.vat_note,
             )
         )
-    _note(uow, ordered, actor, "refund.ordered", charge=str(charge.id), reason=reason)
-    return ordered
+    return line
 
 
 def _payment_now(uow: UnitOfWork, charge: Charge) -> SettledPayment:
@@ -249,6 +269,8 @@ def _payment(
         raise Conflict("Only a payment that came in can be given back.")
     if charge.flag is not None:
         raise Conflict(f"This payment was {charge.flag} at the provider: post an adjustment.")
+    if charge_store.without_us(uow.connection, charge).micros:
+        raise Conflict("Money of this payment went back at the provider: post an adjustment.")
     credit = _line(uow, charge, f"topup:{charge.id}")
     assert credit is not None, "a payment that came in is a line"
     if _line(uow, charge, reversal_key(credit.key)) is not None:
@@ -292,18 +314,90 @@ def look(units: UnitsOfWork, till: Till, refund: Refund) -> Refund:
 
 
 def sweep(units: UnitsOfWork, till: Till) -> int:
-    """Look at the refunds that are due for it; how many were."""
+    """Look at the refunds that are due for it, and at the charges of which something went back;
+    how many were."""
+    return _sweep(units, store.queue, lambda refund: look(units, till, refund)) + _sweep(
+        units, charge_store.refunds, lambda charge: look_at_charge(units, till, charge)
+    )
+
+
+def _sweep(units: UnitsOfWork, queue: LeasedQueue[_Due], look: Callable[[_Due], object]) -> int:
     with units.begin() as uow:
-        due = store.queue.claim(
+        due = queue.claim(
             uow.connection, now=uow.now, lease=charges.LEASE, limit=charges.LOOKED_AT_ONCE
         )
     for one in due:
         try:
-            look(units, till, one)
+            look(one)
         except Exception:
             # One refund's surprise must not stop the others; it comes up again with the lease.
-            log.exception("refund.look_failed", refund_id=str(one.id))
+            log.exception("refund.look_failed", id=str(one.id))
     return len(due)
+
+
+def look_at_charge(units: UnitsOfWork, till: Till, charge: Charge) -> None:
+    """Ask what went back of a payment, by whomever; it is asked again where no answer comes."""
+    assert charge.provider_ref is not None, "what went back came in"
+    try:
+        made = till.provider.refunds_of(charge.provider_ref)
+    except ProviderError as failure:
+        log.warning("refund.answer_lost", charge_id=str(charge.id), words=failure.words)
+        return
+    units.retrying(lambda uow: _compare(uow, charge, made))
+
+
+def _compare(uow: UnitOfWork, charge: Charge, made: Sequence[MadeRefund]) -> None:
+    """Ours are kept as the provider says; money that went without us flags the payment."""
+    with ledger.books(uow, charge.scope) as opened:
+        locked = charge_store.lock(uow.connection, charge.scope, charge.id)
+        assert locked is not None
+        known = store.of_charge(uow.connection, charge.scope, charge.id)
+        without_us = 0
+        for one in made:
+            ours = _ours(known, one)
+            if ours is None:
+                went = not isinstance(one.answer, NotRefunded)
+                without_us += one.amount_micros if went else 0
+            elif ours.state == FAILED and isinstance(one.answer, Refunded):
+                _went_after_all(uow, opened, locked, ours, one.answer)
+            elif not isinstance(one.answer, StillOpen):
+                _keep(uow, opened, ours, one.answer)
+        charge_store.was_asked(uow.connection, charge, without_us, uow.now)
+        if without_us > charge_store.without_us(uow.connection, charge).seen_micros:
+            charge_flags.raise_flag(uow, locked, charge_flags.REFUNDED)
+
+
+def _ours(known: Sequence[Refund], made: MadeRefund) -> Refund | None:
+    """The newest that names it, and is not undone: one that went after all has two."""
+    named = [
+        one for one in known if made.provider_ref == one.provider_ref or made.refund_id == one.id
+    ]
+    return max(named, key=lambda one: (one.state != FAILED, one.id), default=None)
+
+
+def _went_after_all(
+    uow: UnitOfWork, opened: Books, charge: Charge, failed: Refund, answer: Refunded
+) -> None:
+    """It failed here, its money was brought back, and then the card got it: posted anew, once."""
+    key = f"late:{failed.id}"
+    if store.find_by_key(uow.connection, failed.scope, key) is not None:
+        return
+    late = replace(
+        failed,
+        id=new_id(),
+        state=DONE,
+        provider_ref=answer.provider_ref,
+        why="",
+        actor="provider",
+        idempotency_key=key,
+        asked=0,
+        created_at=uow.now,
+        resolved_at=uow.now,
+    )
+    store.add(uow.connection, late, ask_at=None)
+    line = _post(uow, opened, charge, late)
+    _note(uow, late, "provider", "refund.late", failed=str(failed.id))
+    _tell(uow, late, CREDIT_NOTE, line)
 
 
 def _record(uow: UnitOfWork, scope: Scope, refund_id: uuid.UUID, answer: RefundAnswer) -> Refund:
@@ -312,32 +406,34 @@ def _record(uow: UnitOfWork, scope: Scope, refund_id: uuid.UUID, answer: RefundA
         refund = store.find(uow.connection, scope, refund_id, lock=True)
         if refund is None:
             raise NotFound("refund", refund_id)
-        match answer:
-            case _ if refund.state == FAILED:
-                pass
-            case StillOpen():
-                asked = refund.asked + 1
-                again = dt.timedelta(seconds=seconds_to_next_question(asked))
-                store.change(uow.connection, refund, asked=asked, ask_at=uow.now + again)
-            case Refunded(provider_ref):
-                store.change(
-                    uow.connection, refund, state=DONE, provider_ref=provider_ref, ask_at=None,
-                    resolved_at=refund.resolved_at or uow.now,
-                )  # fmt: skip
-                if refund.state == PENDING:
-                    _note(uow, refund, "provider", "refund.done", provider_ref=provider_ref)
-                    _tell(uow, refund, CREDIT_NOTE)
-            case NotRefunded():
-                _bring_back(uow, opened, refund, answer)
+        _keep(uow, opened, refund, answer)
     done = store.find(uow.connection, scope, refund_id)
     assert done is not None
     return done
 
 
+def _keep(uow: UnitOfWork, opened: Books, refund: Refund, answer: RefundAnswer) -> None:
+    match answer:
+        case _ if refund.state == FAILED:
+            pass
+        case StillOpen():
+            asked = refund.asked + 1
+            again = dt.timedelta(seconds=seconds_to_next_question(asked))
+            store.change(uow.connection, refund, asked=asked, ask_at=uow.now + again)
+        case Refunded(provider_ref):
+            store.change(
+                uow.connection, refund, state=DONE, provider_ref=provider_ref, ask_at=None,
+                resolved_at=refund.resolved_at or uow.now,
+            )  # fmt: skip
+            if refund.state == PENDING:
+                _note(uow, refund, "provider", "refund.done", provider_ref=provider_ref)
+                _tell(uow, refund, CREDIT_NOTE, _line_of(uow, refund))
+        case NotRefunded():
+            _bring_back(uow, opened, refund, answer)
+
+
 def _bring_back(uow: UnitOfWork, opened: Books, refund: Refund, answer: NotRefunded) -> None:
     """The balance has the money again, by lines that undo those of the refund."""
-    # Against news of the provider that is being taken at this moment.
-    charge_store.lock(uow.connection, refund.scope, refund.charge_id)
     reason = f"Not refunded: {answer.words}"[: reversals.REASON_LENGTH_MAX]
     for key in (refund_key(refund.id), refund_vat_key(refund.id)):
         line = ledger_store.find_posting(uow.connection, refund.tenant_id, key)
@@ -348,18 +444,21 @@ def _bring_back(uow: UnitOfWork, opened: Books, refund: Refund, answer: NotRefun
         provider_ref=answer.provider_ref,
     )  # fmt: skip
     _note(uow, refund, "provider", "refund.failed", words=answer.words)
-    if answer.provider_ref is not None:
-        store.unhear(uow.connection, refund)
     if refund.state == DONE:
-        _tell(uow, refund, SENT_BACK)
-    payment_events.flag_if_elsewhere(uow, refund.scope, refund.charge_id)
+        _tell(uow, refund, SENT_BACK, _line_of(uow, refund))
+    # Perhaps it was refused because somebody else gave the money back.
+    charge_store.refunds.nudge(uow.connection, refund.tenant_id, refund.charge_id, uow.now)
 
 
-def _tell(uow: UnitOfWork, refund: Refund, kind: str) -> None:
-    """Mail; what it says of the balance was so after the line of this very refund."""
+def _line_of(uow: UnitOfWork, refund: Refund) -> Posting:
     key = refund_key(refund.id)
     line = ledger_store.find_posting(uow.connection, refund.tenant_id, key)
     assert line is not None, "a refund has its line"
+    return line
+
+
+def _tell(uow: UnitOfWork, refund: Refund, kind: str, line: Posting) -> None:
+    """Mail; what it says of the balance was so after the line of this very refund."""
     charge = _charge(uow, refund.scope, refund.charge_id)
     facts = accounts.tax_facts(uow.connection, refund.scope)
     outbox.add(

@@ -18,6 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     bindparam,
+    case,
     func,
     insert,
     or_,
@@ -61,7 +62,10 @@ class ChargeRow(Base):
     asked: Mapped[int]
     ask_at: Mapped[dt.datetime | None]  # when the clock looks at it
     flag: Mapped[str | None] = mapped_column(String(12))  # disputed, refunded: staff looks
-    refunded_micros: Mapped[int | None] = mapped_column(BigInteger)  # by anybody, as was heard
+    refunded_micros: Mapped[int | None] = mapped_column(BigInteger)  # at the provider without us
+    refunds_seen_micros: Mapped[Micros] = mapped_column(server_default="0")  # of it, by staff
+    refunds_ask_at: Mapped[dt.datetime | None]  # when the provider is asked what went back
+    dispute_ref: Mapped[str | None]  # of the provider, the last one that raised a flag
     idempotency_key: Mapped[str]
     actor: Mapped[str]
     created_at: Mapped[dt.datetime]
@@ -80,6 +84,11 @@ class ChargeRow(Base):
         ),
         Index("uq_charge_open", "tenant_id", "account_id", unique=True, postgresql_where=OPEN),
         Index("ix_charge_due", "ask_at", postgresql_where="ask_at is not null"),
+        Index(
+            "ix_charge_refunds_due",
+            "refunds_ask_at",
+            postgresql_where="refunds_ask_at is not null",
+        ),
         Index("ix_charge_account", "tenant_id", "account_id", "id"),
         Index("ix_charge_created", "created_at"),
         Index("ix_charge_id", "id"),
@@ -138,6 +147,8 @@ _IS_OPEN = ChargeRow.state.in_(("pending", "unknown", "requires_action"))
 
 # One that was credited needs no look; one that failed does, for money that came after all.
 queue = LeasedQueue(ChargeRow, "ask_at", Charge, news_for=ChargeRow.state != "ok")
+# Of what came in, something went back.
+refunds = LeasedQueue(ChargeRow, "refunds_ask_at", Charge, news_for=ChargeRow.state == "ok")
 
 
 # Written out once: to build and compare such a statement costs more than the server takes for it.
@@ -261,18 +272,58 @@ def automatic_since(connection: Connection, at: dt.datetime, until: dt.datetime)
     )
 
 
-def set_flag(connection: Connection, provider_ref: str, flag: str) -> Charge | None:
-    """None when there is no such charge, or it was flagged so before."""
-    row = connection.execute(
+def find_by_ref(connection: Connection, provider_ref: str) -> Charge | None:
+    """By the provider's name of it, which it gives once."""
+    row = connection.execute(select(*_CHARGE).where(ChargeRow.provider_ref == provider_ref)).first()
+    return None if row is None else Charge(*row)
+
+
+def dispute(connection: Connection, charge: Charge, dispute_ref: str) -> bool:
+    """Whether this dispute is news."""
+    result = connection.execute(
         update(ChargeRow)
         .where(
-            ChargeRow.provider_ref == provider_ref,
-            ChargeRow.flag.is_distinct_from(flag),
+            ChargeRow.tenant_id == charge.tenant_id,
+            ChargeRow.id == charge.id,
+            ChargeRow.dispute_ref.is_distinct_from(dispute_ref),
         )
-        .values(flag=flag)
-        .returning(*_CHARGE)
-    ).first()
-    return None if row is None else Charge(*row)
+        .values(dispute_ref=dispute_ref)
+    )
+    return bool(result.rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutUs:
+    """What of a charge went back at the provider and is no refund of ours, as it said last, and
+    what of that staff has looked at."""
+
+    micros: int
+    seen_micros: int
+
+
+def without_us(connection: Connection, charge: Charge) -> WithoutUs:
+    row = connection.execute(
+        select(func.coalesce(ChargeRow.refunded_micros, 0), ChargeRow.refunds_seen_micros).where(
+            ChargeRow.tenant_id == charge.tenant_id, ChargeRow.id == charge.id
+        )
+    ).one()
+    return WithoutUs(*row)
+
+
+def was_asked(
+    connection: Connection, charge: Charge, refunded_micros: int, now: dt.datetime
+) -> None:
+    """The provider said what went back without us; news that came meanwhile is asked about anew."""
+    connection.execute(
+        update(ChargeRow)
+        .where(ChargeRow.tenant_id == charge.tenant_id, ChargeRow.id == charge.id)
+        .values(
+            refunded_micros=refunded_micros,
+            refunds_ask_at=case(
+                (ChargeRow.refunds_ask_at <= now, ChargeRow.refunds_ask_at), else_=None
+            ),
+        )
+    )
 
 
 def watched(

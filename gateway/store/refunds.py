@@ -26,7 +26,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from billing.vat import VatSplit
 from gateway.store.accounts import AccountRow
 from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
-from gateway.store.charges import ChargeRow
 from gateway.store.leased_queue import LeasedQueue
 
 PENDING, DONE, FAILED = "pending", "ok", "failed"
@@ -122,7 +121,7 @@ def _of(scope: Scope) -> Any:
     return and_(RefundRow.tenant_id == scope.tenant_id, RefundRow.account_id == scope.account_id)
 
 
-def add(connection: Connection, refund: Refund, *, ask_at: dt.datetime) -> None:
+def add(connection: Connection, refund: Refund, *, ask_at: dt.datetime | None) -> None:
     values = {name: getattr(refund, name) for name in Refund.__dataclass_fields__}
     connection.execute(insert(RefundRow).values(**values, ask_at=ask_at))
 
@@ -188,34 +187,11 @@ def watched(connection: Connection, *, since: dt.datetime, limit: int) -> list[W
     return [WatchedRefund(Refund(*row[:-1]), row[-1]) for row in rows]
 
 
-# What of a charge was given back without us.
-
-
-def hear(connection: Connection, provider_ref: str, micros: int) -> tuple[Scope, uuid.UUID] | None:
-    """Keep what the provider says was given back of a charge so far, by anybody; late news of less
-    changes nothing. None where the charge is none of ours."""
-    row = connection.execute(
-        update(ChargeRow)
-        .where(ChargeRow.provider_ref == provider_ref)
-        .values(refunded_micros=func.greatest(func.coalesce(ChargeRow.refunded_micros, 0), micros))
-        .returning(ChargeRow.tenant_id, ChargeRow.account_id, ChargeRow.id)
-    ).first()
-    return None if row is None else (Scope(row[0], row[1]), row[2])
-
-
-def unhear(connection: Connection, refund: Refund) -> None:
-    """A refund that the provider had made came back: it counts there no more."""
-    connection.execute(
-        update(ChargeRow)
-        .where(ChargeRow.tenant_id == refund.tenant_id, ChargeRow.id == refund.charge_id)
-        .values(refunded_micros=func.greatest(ChargeRow.refunded_micros - refund.gross_micros, 0))
-    )
-
-
-def is_more_than_ours(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> bool:
-    heard = connection.scalar(
-        select(ChargeRow.refunded_micros).where(
-            ChargeRow.tenant_id == scope.tenant_id, ChargeRow.id == charge_id
+def charge_of(
+    connection: Connection, tenant_id: uuid.UUID, refund_id: uuid.UUID
+) -> uuid.UUID | None:
+    return connection.scalar(
+        select(RefundRow.charge_id).where(
+            RefundRow.tenant_id == tenant_id, RefundRow.id == refund_id
         )
     )
-    return (heard or 0) > given_back(connection, scope, charge_id).gross_micros

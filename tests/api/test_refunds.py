@@ -7,7 +7,7 @@ import pytest
 
 from billing.catalogue import load_catalogue
 from gateway.sandbox.cards import CardFaults, CardNetwork
-from gateway.services import accounts, plans
+from gateway.services import accounts, card_payments, charge_flags, plans
 from gateway.services.accounts import Account
 from gateway.uow import UnitsOfWork
 from tests.api.conftest import Program
@@ -106,3 +106,27 @@ def test_c10_a_customer_orders_no_refund_and_a_stranger_sees_none(
     assert acmes.post(path, BACK).status_code == acmes.get(path).status_code == 403
     of_bolt = olga_for(bolt)
     assert of_bolt.post(path, BACK).status_code == of_bolt.get(path).status_code == 404
+
+
+def test_c10_staff_clears_a_flag_with_a_reason(
+    olga_for: Callable[[Account], Program],
+    acmes: Program,
+    acme: Account,
+    charge_id: str,
+    units: UnitsOfWork,
+) -> None:
+    olga, path = olga_for(acme), f"/ops/charges/{charge_id}/flag/clear"
+    why = {"reason": "won: the bank closed it"}
+    assert olga.post(path, why).status_code == 409, "there is none"
+    with units.begin() as uow:
+        (charge,) = card_payments.newest(uow, acme.scope).items
+        charge_flags.raise_flag(uow, charge, charge_flags.REFUNDED)
+    assert acmes.post(path, why).status_code == 403
+    assert body(olga.post(path, {"reason": " "}))["errors"][0]["path"] == "/reason"
+    assert olga.post(path, why).status_code == 204
+    trail = body(olga.get("/audit"))["items"]
+    assert (trail[0]["action"], trail[0]["detail"]["reason"]) == (
+        "charge.flag_cleared",
+        "won: the bank closed it",
+    )
+    assert body(olga.get(f"/ops/charges/{charge_id}/refunds"))["without_us"] == "0.00"

@@ -159,6 +159,7 @@ RULES = {
     "ops.charge": "staff",
     "ops.ask_refund": "staff",
     "ops.order_refund": "staff",
+    "ops.clear_flag": "staff",
     "ops.set_brake": "staff",
     "ops.lift_recharge": "staff",
     "ops.deeds": "staff",
@@ -182,6 +183,7 @@ RULES = {
     "api.ask_charge": "ops",
     "api.list_refunds": "ops",
     "api.create_refund": "ops",
+    "api.clear_flag": "ops",
     "api.lift_recharge": "ops",
     "api.list_charges": "ops",
     "api.get_brake": "ops",
@@ -304,6 +306,7 @@ BODIES = {
     "api.create_adjustment": {"amount": "1.00", "reason": "test"},
     "api.reverse_posting": {"reason": "test"},
     "api.create_refund": {"amount": "1.00", "reason": "test"},
+    "api.clear_flag": {"reason": "test"},
     "api.end_mandate": {"reason": "x"},
     "api.keep_mandate": {
         "reference": "M-2",

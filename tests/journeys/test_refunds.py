@@ -11,7 +11,15 @@ from world import ONE_PHONE, Member, World
 from billing.catalogue import load_catalogue
 from billing.money import parse_amount
 from gateway.sandbox.cards import PAYS, SENDS_BACK, CardFaults
-from gateway.services import plans, refunds, reversals, statement, statements
+from gateway.services import (
+    audit,
+    charge_flags,
+    plans,
+    refunds,
+    reversals,
+    statement,
+    statements,
+)
 from gateway.services.errors import Conflict, Invalid, NotForSale, NotFound
 from gateway.store.base import Scope
 from gateway.store.charges import Charge, ChargeRow
@@ -238,6 +246,125 @@ def test_c10_a_refund_that_comes_back_later_is_in_the_balance_again_once(stage: 
     stage.prove_ledger()
 
 
+def news(stage: World, charge: Charge, kind: str) -> dict[str, Any]:
+    """The network's last words of that kind about the payment."""
+    return next(
+        one
+        for one in reversed(stage.cards.events.told)
+        if one["type"] == kind and one["data"]["object"]["payment_intent"] == charge.provider_ref
+    )
+
+
+@pytest.mark.parametrize("late", ["charge.refunded", "refund.failed"])
+def test_c10_late_news_of_a_refund_that_failed_raises_no_false_alarm(
+    stage: World, late: str
+) -> None:
+    """News is asked about, not added up: in whatever order it comes, and however often."""
+    acme = member(stage)
+    charge = pays(stage, acme.scope, "20.00")
+    stage.cards.tell("4242", SENDS_BACK)
+    stage.cards.events.lose = 2  # both pieces; they come below
+    done = gives(stage, charge, "5.00")
+    later(stage, minutes=5)
+    assert as_it_is(stage, done).state == "ok", "nobody has told of its failure"
+    order = ["refund.failed", "charge.refunded"]
+    for kind in order if late == "charge.refunded" else order[::-1]:
+        for _ in range(2):
+            assert stage.cards.events.again(news(stage, charge, kind)) == 204
+            stage.work()
+        assert as_it_is(stage, done).state == "failed", "either of them leads there"
+        assert flag(stage, charge) is None
+    assert stage.balance(acme.scope) == 20_000_000
+    stage.prove_ledger()
+
+
+def test_c10_a_refund_that_failed_and_went_after_all_is_posted_once(stage: World) -> None:
+    acme = member(stage)
+    charge = pays(stage, acme.scope, "20.00")
+    stage.cards.tell("4242", SENDS_BACK)
+    failed = gives(stage, charge, "5.00")
+    later(stage, minutes=5)
+    assert as_it_is(stage, failed).state == "failed" and stage.balance(acme.scope) == 20_000_000
+    made = stage.cards.refunds_of(str(charge.provider_ref))[0]
+    stage.cards.refunds[made["id"]] = made | {"status": "succeeded"}
+    stage.cards.events.tell("refund.updated", stage.cards.refunds[made["id"]])
+    later(stage, minutes=5)
+    for kind in ("charge.refunded", "refund.updated", "refund.failed"):
+        stage.cards.events.again(news(stage, charge, kind))
+        stage.work()
+    with stage.units.read() as uow:
+        first, late = refunds.seen(uow, acme.scope, charge.id).refunds
+    assert (first.state, late.state, late.net_micros) == ("failed", "ok", 5_000_000)
+    assert (late.reason, late.provider_ref) == (first.reason, first.provider_ref)
+    assert stage.balance(acme.scope) == 15_000_000 and at_the_card(stage, charge) == 5_950_000
+    assert flag(stage, charge) is None
+    assert len(mails(stage, acme.scope, "credit note")) == 2, "of the first one, and of this"
+    stage.cards.tell("4242", PAYS)
+    rest = gives(stage, charge, "15.00")
+    assert (rest.net_micros + late.net_micros, rest.vat_micros + late.vat_micros) == (
+        charge.net_micros,
+        charge.vat_micros,
+    )
+    stage.cards._send_back(made["id"])
+    later(stage, minutes=5)
+    assert stage.balance(acme.scope) == 5_000_000, "and when it comes back again, so does this"
+    stage.prove_ledger()
+
+
+def test_c10_as_much_given_back_elsewhere_as_failed_here_is_an_alarm(stage: World) -> None:
+    acme = member(stage)
+    charge = pays(stage, acme.scope, "20.00")
+    stage.cards.tell("4242", SENDS_BACK)
+    failed = gives(stage, charge, "5.00")
+    later(stage, minutes=5)
+    stage.cards.tell("4242", PAYS)
+    stage.cards.refund(stage.cards.payments[str(charge.provider_ref)], 595, {})
+    later(stage, minutes=5)
+    assert as_it_is(stage, failed).state == "failed" and flag(stage, charge) == "refunded"
+
+
+def test_c10_a_flag_is_cleared_with_a_reason_and_comes_again_only_for_more(stage: World) -> None:
+    acme = member(stage)
+    charge = pays(stage, acme.scope, "20.00")
+    payment = stage.cards.payments[str(charge.provider_ref)]
+
+    def clear(reason: str = "our own, at the dashboard") -> None:
+        with stage.units.begin() as uow:
+            charge_flags.clear(uow, acme.scope, charge.id, reason=reason, actor="Olga")
+
+    with pytest.raises(Conflict, match="has no flag"):
+        clear()
+    stage.cards.refund(payment, 100, {})
+    later(stage, minutes=5)
+    with pytest.raises(Invalid, match="say why"):
+        clear(" ")
+    assert flag(stage, charge) == "refunded"
+    clear()
+    stage.cards.events.again(news(stage, charge, "charge.refunded"))
+    stage.work()
+    assert flag(stage, charge) is None, "no more went back than staff has seen"
+    with pytest.raises(Conflict, match="went back at the provider: post an adjustment"):
+        gives(stage, charge, "1.00")
+    stage.cards.refund(payment, 50, {})
+    later(stage, minutes=5)
+    assert flag(stage, charge) == "refunded"
+    clear()
+    stage.cards.dispute(payment)
+    later(stage, minutes=5)
+    assert flag(stage, charge) == "disputed"
+    clear()
+    stage.cards.events.again(news(stage, charge, "charge.dispute.created"))
+    stage.work()
+    assert flag(stage, charge) is None, "the same dispute"
+    stage.cards.dispute(payment)
+    later(stage, minutes=5)
+    assert flag(stage, charge) == "disputed", "another one"
+    with stage.units.read() as uow:
+        cleared = audit.of_action(uow, acme.scope, "charge.flag_cleared")
+    assert [line.detail["flag"] for line in cleared] == ["disputed", "refunded", "refunded"]
+    assert {line.actor for line in cleared} == {"Olga"}
+
+
 def test_c10_a_refund_made_elsewhere_flags_the_payment_also_beside_one_of_ours(
     stage: World,
 ) -> None:
@@ -248,7 +375,7 @@ def test_c10_a_refund_made_elsewhere_flags_the_payment_also_beside_one_of_ours(
     ours = gives(stage, charge, "20.00")
     stage.cards.refund(payment, 100, {})
     later(stage, seconds=1)
-    assert flag(stage, charge) is None, "it might be ours, whose end is not known"
+    assert (as_it_is(stage, ours).state, flag(stage, charge)) == ("pending", "refunded")
     stage.cards.faults = CardFaults()
     later(stage, minutes=5)
     assert as_it_is(stage, ours).state == "failed", "not so much was left at the provider"

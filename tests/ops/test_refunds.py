@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, card_payments, payment_methods, plans
+from gateway.services import accounts, card_payments, charge_flags, payment_methods, plans
 from gateway.store.charges import Charge
 from tests.web.conftest import OLGA, Browser, World
 
@@ -95,3 +95,24 @@ def test_c10_where_the_plan_gives_nothing_back_the_page_says_what_to_do(
     sent = send(olga, f"{path}/refunds", {"amount": "5.00", "reason": "x", "key": "k"})
     assert sent.status_code == 302
     assert "post an adjustment" in olga.page(path)
+
+
+def test_c10_a_flag_is_seen_and_cleared_with_a_reason(
+    world: World, olga: Browser, charge: Charge
+) -> None:
+    path = f"/ops/accounts/{world.bolt.id}/charges/{charge.id}"
+    assert "Clear the flag" not in olga.page(path)
+    with world.units.begin() as uow:
+        charge_flags.raise_flag(uow, charge, charge_flags.DISPUTED)
+    assert path in olga.page("/ops/charges"), "it is among those that wait for somebody"
+    assert "The cardholder disputed this payment" in unescape(olga.page(path))
+    refused = send(olga, f"{path}/flag/clear", {"clear_reason": " "})
+    assert refused.status_code == 422 and "say why" in refused.text
+    assert 'aria-invalid="true"' in refused.text
+    for words in ("when you lift them", "has no flag"):  # the button, and the button again
+        done = send(olga, f"{path}/flag/clear", {"clear_reason": "won: the bank closed it"})
+        assert done.status_code == 302
+        assert words in olga.page(path)
+    page = unescape(olga.page(path))
+    assert "disputed: won: the bank closed it" in page and "Clear the flag" not in page
+    assert "won: the bank closed it" in olga.page(f"/ops/accounts/{world.bolt.id}/audit")

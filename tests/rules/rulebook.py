@@ -1018,6 +1018,8 @@ CONFLICTS = (
             "test_c10_however_many_refunds_never_more_than_paid_nor_than_own_money",
             "journeys/test_refunds.py::"
             "test_c10_a_lost_answer_is_asked_for_and_nothing_goes_back_twice",
+            "journeys/test_refunds.py::"
+            "test_c10_late_news_of_a_refund_that_failed_raises_no_false_alarm",
             "services/test_reversals.py::"
             "test_c10_a_charge_is_given_back_by_a_line_that_points_at_it",
             "billing/test_ledger.py::test_an_adjustment_is_a_posting_with_reason_and_actor",
