@@ -1,11 +1,12 @@
 """The minutes of a billing cycle: figures for every screen, upgrades, resets, the gate."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from billing.calendar import Period
+from billing.calendar import Period, billing_cycle, local_date
 from billing.lifecycle import Allowed, RefusalReason, Refused
 from billing.packages import Bucket
 from billing.tariffs import Plan
@@ -47,6 +48,17 @@ def pool_figures(
 def left_seconds(balances_seconds: Sequence[int]) -> int:
     """What buckets still give: one that is overdrawn takes nothing from the others."""
     return sum(balance for balance in balances_seconds if balance > 0)
+
+
+def left_to(buckets: Iterable[Bucket], owner_id: UUID, at: datetime) -> int:
+    """What the buckets of one owner give to a call that begins at an instant."""
+    return left_seconds(
+        [
+            bucket.remaining_seconds
+            for bucket in buckets
+            if bucket.owner_id == owner_id and bucket.starts_at <= at < bucket.expires_at
+        ]
+    )
 
 
 def pool_bucket_id(subscription_id: UUID, cycle: int, grant: int = 0) -> UUID:
@@ -107,6 +119,40 @@ class Given:
 NOTHING_GIVEN = Given()
 
 
+class CycleGrant(NamedTuple):
+    """A grant of the cycle that runs: by which plan, whether by an upgrade, and the seconds that it
+    still gives."""
+
+    terms: Terms
+    by_upgrade: bool
+    left_seconds: int
+
+
+def given_in(grants: Iterable[CycleGrant], pool: Pool | None) -> Given:
+    """What a cycle was given before a plan with `pool` comes to it."""
+    minutes, left, in_full = 0, 0, False
+    for grant in grants:
+        assert grant.terms.allowance is not None, "a pool's bucket comes from a plan with a pool"
+        minutes = max(minutes, grant.terms.allowance.minutes)
+        in_full |= grant.by_upgrade and grant.terms.upgrade.allowance == "full"
+        left += grant.left_seconds
+    return Given(minutes, in_full or (pool is not None and left > pool.size_seconds))
+
+
+def takes_all(share: Share, given: Given) -> bool:
+    """Whether an upgrade takes the place of what the cycle had."""
+    return share == "full" and not given.stays
+
+
+def next_cycle(
+    pool: Pool, anchor_day: int, starts_at: datetime, zone: str
+) -> tuple[Period, PoolGrant]:
+    """The cycle that begins where the one before ended, and its minutes: up to a new day of the
+    plan a short one, which then starts on `starts_on` with its share."""
+    cycle, on = billing_cycle(anchor_day, starts_at, zone), local_date(starts_at, zone)
+    return replace(cycle, starts_on=on, starts_at=starts_at), cycle_grant(pool, cycle, on)
+
+
 def cycle_grant(pool: Pool, cycle: Period, on: date) -> PoolGrant:
     """What a cycle begins with: all the minutes of the plan.
 
@@ -132,7 +178,7 @@ def upgrade_grant(
     """
     if new.minutes <= given.minutes:
         return NOTHING
-    if share == "full" and not given.stays:
+    if takes_all(share, given):
         return PoolGrant(new.size_seconds, f"{new.minutes} × {SECONDS_PER_MINUTE}")
     more = f"({new.minutes} - {given.minutes})" if given.minutes else f"{new.minutes}"
     formula = f"{more} × {SECONDS_PER_MINUTE}"

@@ -91,7 +91,9 @@ def ask_what_if(access: Access, body: WhatIfIn) -> WhatIfOut:
     """Replay a period under another plan; nothing is written
 
     Calls are taken as they were, packages that were bought stay bought, and another plan's pool is
-    full at the start of each cycle.
+    full at the start of each cycle. A plan that upgrades by itself does so when its minutes are
+    used up; the fee of that is part of access. An agency's included credit pays for its clients
+    too, where the plan shares it.
     """
     for name, at in (("since", body.since), ("until", body.until)):
         if at.tzinfo is None:

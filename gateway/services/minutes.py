@@ -17,7 +17,7 @@ from billing.memberships import BillingChange, shares_billing_at
 from billing.metering import LegUsage
 from billing.minutes import bucket_account, draw_posting
 from billing.packages import Bucket, BucketKind, Drawn, LegMoment, draw
-from billing.pools import left_seconds, pool_bucket
+from billing.pools import left_to, pool_bucket
 from billing.postings import Posting
 from gateway.services import plans
 from gateway.store import buckets, memberships
@@ -46,13 +46,7 @@ class Minutes:
 
     def left_seconds(self, owner_id: uuid.UUID, now: dt.datetime) -> int:
         """What the buckets of one owner still give to a call that begins now."""
-        return left_seconds(
-            [
-                bucket.remaining_seconds
-                for bucket in self.buckets.values()
-                if bucket.owner_id == owner_id and bucket.starts_at <= now < bucket.expires_at
-            ]
-        )
+        return left_to(self.buckets.values(), owner_id, now)
 
     def draw(self, billed_seconds: int, usage: LegUsage, at: LegMoment) -> Drawn:
         """Take what the buckets give: the next leg finds them so much emptier."""

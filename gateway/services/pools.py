@@ -12,14 +12,18 @@ from billing.memberships import shares_billing_at
 from billing.minutes import issue_posting
 from billing.pools import (
     NOTHING_GIVEN,
+    CycleGrant,
     Given,
     PoolFigures,
     PoolGrant,
     cycle_grant,
+    given_in,
     left_seconds,
+    next_cycle,
     pool_bucket,
     pool_bucket_id,
     pool_figures,
+    takes_all,
     upgrade_grant,
 )
 from gateway.services import plans
@@ -114,10 +118,9 @@ def reset(uow: UnitOfWork, opened: Books) -> None:
     for _ in range(CATCH_UP_CYCLES_MAX):
         if starts_at > uow.now:
             return
-        cycle, n = cycle_of(version, zone, starts_at), n + 1
-        on = local_date(starts_at, zone)
-        place = _Place(n, replace(cycle, starts_on=on), starts_at)
-        _grant(uow, opened, version, cycle_grant(pool, cycle, on), place)
+        anchor_day, n = version.plan.terms.statement.anchor_day, n + 1
+        cycle, grant = next_cycle(pool, anchor_day, starts_at, zone)
+        _grant(uow, opened, version, grant, _Place(n, cycle, starts_at))
         if version.plan.terms.exhaustion == "auto_upgrade":
             plan_changes.call_off(uow.connection, opened.scope, now=uow.now)
         starts_at = cycle.ends_at
@@ -142,7 +145,7 @@ def upgrade(uow: UnitOfWork, opened: Books, old: PlanVersion, new: PlanVersion) 
     n = number_now(uow, opened.scope, zone, new)
     before = buckets.of_cycle(uow.connection, opened.scope, n)
     number = before[-1].upgrade + 1 if before else OWN_GRANT + 1
-    if share == "full" and not given.stays:
+    if takes_all(share, given):
         _end_now(uow, opened.scope)
     _grant(uow, opened, new, grant, _Place(n, cycle, uow.now, number))
     return grant.seconds
@@ -157,16 +160,15 @@ def given_so_far(
     if last is None or last.ends_at <= uow.now:
         begins = last is not None and old.plan.terms.allowance is not None
         return running(uow, scope, zone, new), None if begins else NOTHING_GIVEN
-    minutes, left, in_full = 0, 0, False
-    for bucket in buckets.of_cycle(uow.connection, scope, last.n):
-        terms = plans.plan_version(uow.connection, bucket.plan_version_id).plan.terms
-        assert terms.allowance is not None, "a pool's bucket comes from a plan with a pool"
-        minutes = max(minutes, terms.allowance.minutes)
-        in_full |= bucket.upgrade > OWN_GRANT and terms.upgrade.allowance == "full"
-        if bucket.ends_at > uow.now:
-            left += max(0, bucket.remaining_seconds)
-    pool = new.plan.terms.allowance
-    given = Given(minutes, in_full or (pool is not None and left > pool.size_seconds))
+    grants = [
+        CycleGrant(
+            plans.plan_version(uow.connection, bucket.plan_version_id).plan.terms,
+            bucket.upgrade > OWN_GRANT,
+            max(0, bucket.remaining_seconds) if bucket.ends_at > uow.now else 0,
+        )
+        for bucket in buckets.of_cycle(uow.connection, scope, last.n)
+    ]
+    given = given_in(grants, new.plan.terms.allowance)
     return _cycle_of_bucket(uow, scope, last, zone), given
 
 

@@ -19,12 +19,13 @@ from billing.memberships import BillingChange, shares_billing_at
 from billing.metering import LegStatus, LegUsage
 from billing.minutes import bucket_account
 from billing.packages import Bucket, LegMoment
-from billing.pools import pool_bucket, pool_bucket_id
+from billing.pools import left_to
 from billing.postings import wallet
 from billing.rates import LegKind
 from billing.replay import Billed, bill_leg
-from gateway.services import accounts, minutes, plans, pools
+from gateway.services import accounts, minutes, plans, pools, upgrades
 from gateway.services.accounts import Account
+from gateway.services.imagined import Imagined
 from gateway.services.leg_stream import LegStream
 from gateway.services.plans import PlanVersion
 from gateway.services.settlement import TARGET_KINDS
@@ -60,16 +61,29 @@ def replay(
     since: dt.datetime,
     until: dt.datetime,
     version: PlanVersion | None = None,
+    imagined: Imagined | None = None,
 ) -> Iterator[Replayed]:
     """Every settled leg of the calls that started in the period, under `version`; without one,
-    each under the version that its call began with, which must come to what was billed."""
+    each under the version that its call began with, which must come to what was billed.
+
+    `imagined` belongs to a version that was not in force; it is led along.
+    """
     account = accounts.get_account(uow, scope)
     if _needs_ledger(uow, account, since, until, version):
-        yield from _Walk.begin(uow, account, since, until, version).run()
+        yield from _Walk.begin(uow, account, since, until, version, imagined).run()
         return
     for leg in store.settled_legs(uow.connection, scope, since=since, until=until):
         used = version or plans.plan_version(uow.connection, leg.plan_version_id)
         yield Replayed(leg, used, bill_leg(usage_of(leg), used.plan, balance_micros=0))
+
+
+def imagine(
+    uow: UnitOfWork, account: Account, version: PlanVersion, since: dt.datetime, until: dt.datetime
+) -> Imagined:
+    """What a plan would have given and become. Where it was in force for a part of the period, the
+    ledger says what minutes it gave then, and none are imagined."""
+    used = store.versions_used(uow.connection, account.scope, since=since, until=until)
+    return Imagined(account, version, since, until, has_minutes=version.id not in used)
 
 
 def led_to(
@@ -142,6 +156,7 @@ class _Walk:
     since: dt.datetime
     until: dt.datetime
     version: PlanVersion | None
+    imagined: Imagined | None
     first: int  # the ledger line to begin with
     changes: tuple[BillingChange, ...]
     buckets: dict[uuid.UUID, Bucket]  # `remaining_seconds` as the replay has it
@@ -161,6 +176,7 @@ class _Walk:
         since: dt.datetime,
         until: dt.datetime,
         version: PlanVersion | None,
+        imagined: Imagined | None,
     ) -> _Walk:
         scope = account.scope
         first = store.first_line_since(uow.connection, scope.tenant_id, since - OVERLAP)
@@ -176,6 +192,7 @@ class _Walk:
             since,
             until,
             version,
+            imagined,
             first,
             changes,
             buckets={},
@@ -224,6 +241,9 @@ class _Walk:
                 self._move(id, amount)
 
     def _bill(self, leg: SettledLeg) -> Replayed:
+        if self.imagined is not None:
+            for bucket in self.imagined.turn(leg.settled_at):
+                self._add(bucket, issued=True)
         used = self._used(leg)
         agency = self.account.parent_id
         shares = agency if shares_billing_at(self.changes, leg.started_at) else None
@@ -247,14 +267,33 @@ class _Walk:
         self.wallets[payer] -= billed.charge_micros
         for drawn in billed.draws:
             self._move(drawn.bucket_id, -drawn.seconds)
+        if self.imagined is not None and self.imagined.has_minutes:
+            self._upgrade_where_empty(self.imagined, leg.settled_at)
         return Replayed(leg, used, billed)
+
+    def _upgrade_where_empty(self, imagined: Imagined, at: dt.datetime) -> None:
+        """As settlement orders it and renewals carry it out, in the same instant."""
+        wanted = upgrades.following(self.uow, imagined.version)
+        if wanted is None or shares_billing_at(self.changes, at):
+            return
+        if left_to(self._visible(at), self.account.id, at):
+            return
+        ended, granted = imagined.upgrade(at, wanted, lambda bucket: self._left(bucket, at))
+        for bucket in ended:
+            self.buckets[bucket.id] = replace(self.buckets[bucket.id], expires_at=at)
+        if granted is not None:
+            self._add(granted, issued=True)
+
+    def _left(self, bucket: Bucket, at: dt.datetime) -> int:
+        now = self.buckets[bucket.id]
+        return max(0, now.remaining_seconds) if now.expires_at > at else 0
 
     def _used(self, leg: SettledLeg) -> PlanVersion:
         """The plan that is replayed; its own, where the one replayed had led to that by itself."""
         led_at = self.led.get(leg.plan_version_id)
         if self.version is None or (led_at is not None and leg.started_at > led_at - OVERLAP):
             return plans.plan_version(self.uow.connection, leg.plan_version_id)
-        return self.version
+        return self.imagined.version_at(leg.started_at) if self.imagined else self.version
 
     def _uncut(self, bucket: Bucket) -> Bucket:
         """Before an upgrade in full the cycle's minutes were good to its end, by whatever clock."""
@@ -301,33 +340,6 @@ class _Walk:
         for upgrade, before in permutations(grants, 2):
             if pools.takes_the_place_of(upgrade, before):
                 self.cut_by[before.id] = upgrade.id
-        if self.version is not None and not self.led and not self._was_used(self.version):
-            self._imagine_pools(self.version)
-
-    def _was_used(self, version: PlanVersion) -> bool:
-        return version.id in store.versions_used(
-            self.uow.connection, self.account.scope, since=self.since, until=self.until
-        )
-
-    def _imagine_pools(self, version: PlanVersion) -> None:
-        pool = version.plan.terms.allowance
-        if pool is None:
-            return
-        zone = self.account.time_zone
-        cycle = pools.cycle_of(version, zone, self.since)
-        while cycle.starts_at < self.until:
-            self._add(
-                pool_bucket(
-                    pool,
-                    version.plan,
-                    bucket_id=pool_bucket_id(version.id, cycle.n),
-                    owner_id=self.account.id,
-                    remaining_seconds=pool.size_seconds,
-                    cycle=cycle,
-                ),
-                issued=True,
-            )
-            cycle = pools.cycle_of(version, zone, cycle.ends_at)
 
     def _add(self, bucket: Bucket, *, issued: bool, closed_at: dt.datetime | None = None) -> None:
         self.buckets[bucket.id] = bucket

@@ -1,10 +1,12 @@
 """What a period would have cost under another plan: read only, leg by leg.
 
-Calls are taken as they were: a plan that would have refused one is not asked, and one that would
-have upgraded by itself stays what it is, unless it was in force and did so. Packages that were
-bought stay bought; another plan's pool is full at the start of each cycle. Rent and access are
-those of the other plan for the months that were posted. Credit that another plan's fee includes
-pays what the calls and texts of each cycle would have cost, as far as it goes.
+Calls are taken as they were: a plan that would have refused one is not asked. Packages that were
+bought stay bought; another plan's pool is full at the start of each cycle, and where the plan
+upgrades by itself, it does so at the leg that uses up the minutes, as if the balance covered it.
+Rent is that of the other plan for the months that were posted, access for the months that began.
+Credit that another plan's fee includes pays what the calls and texts of each cycle would have cost,
+as far as it goes: of an agency those of its clients too, at what they were charged, while they
+shared it.
 """
 
 from __future__ import annotations
@@ -12,15 +14,14 @@ from __future__ import annotations
 import datetime as dt
 import heapq
 import uuid
-from bisect import bisect_right
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from billing.calendar import billing_cycle, local_date
 from billing.messages import MessageStatus, MessageUsage
-from gateway.services import accounts, included_credit, plans, pools, replay
+from gateway.services import accounts, included_credit, plans, replay
 from gateway.services.accounts import Account
 from gateway.services.errors import Invalid
+from gateway.services.imagined import CreditCycle, Imagined
 from gateway.services.message_settlement import rated_by
 from gateway.services.plans import PlanVersion
 from gateway.services.replay import OVERLAP, Replayed
@@ -134,15 +135,22 @@ def what_if(
         raise Invalid.at("/plan", "choose a plan that is for sale")
     if version is not None and version.plan.currency != account.currency:
         raise Invalid.at("/plan", f"choose a plan priced in {account.currency}")
-    cycles = _Cycles.of(account, version, since, until)
-    tally = _Tally(largest, cycles)
-    for replayed in replay.replay(uow, scope, since=since, until=until, version=version):
+    led: Collection[uuid.UUID] = ()
+    imagined = None
+    if version is not None:
+        led = replay.led_to(uow, scope, version, since, until)
+        if not led:
+            imagined = replay.imagine(uow, account, version, since, until)
+    tally = _Tally(largest, imagined)
+    for replayed in replay.replay(
+        uow, scope, since=since, until=until, version=version, imagined=imagined
+    ):
         line = tally.take(replayed)
         if each is not None:
             each(line)
-    led = () if version is None else replay.led_to(uow, scope, version, since, until)
-    texts = _texts(uow, scope, since, until, version, led, tally)
-    rent, access = _recurring(uow, account, since, until, version, led, tally)
+    chosen = _Chosen(version, led, imagined)
+    texts = _texts(uow, scope, since, until, chosen, tally)
+    rent, access = _recurring(uow, account, since, until, chosen, tally)
     return WhatIf(
         account=account,
         version=version,
@@ -152,7 +160,7 @@ def what_if(
         texts=texts,
         rent=rent,
         access=access,
-        included=_included(uow, account, since, until, version, led, cycles),
+        included=_included(uow, account, since, until, chosen),
         numbers=tally.by_number(),
         largest=tally.largest_legs(),
         differing_legs=tally.differing,
@@ -160,38 +168,28 @@ def what_if(
     )
 
 
-@dataclass(slots=True)
-class _Cycles:
-    """What calls and texts would have cost in each cycle of another plan with included credit;
-    of any other plan there are none."""
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The version that is asked for, None for those that were; `led` are those that it led to."""
 
-    starts: tuple[dt.datetime, ...] = ()
-    replayed_micros: list[int] = field(default_factory=list)
+    version: PlanVersion | None
+    led: Collection[uuid.UUID]
+    imagined: Imagined | None
 
-    @classmethod
-    def of(
-        cls, account: Account, version: PlanVersion | None, since: dt.datetime, until: dt.datetime
-    ) -> _Cycles:
-        if version is None or not version.plan.terms.included.credit_micros:
-            return cls()
-        if account.billing != "own":
-            return cls()  # its agency pays
-        starts = []
-        cycle = pools.cycle_of(version, account.time_zone, since)
-        while cycle.starts_at < until:
-            starts.append(cycle.starts_at)
-            cycle = pools.cycle_of(version, account.time_zone, cycle.ends_at)
-        return cls(tuple(starts), [0] * len(starts))
+    def keeps(self, version_id: uuid.UUID | None) -> bool:
+        """Whether what was charged by a version is what it would have been."""
+        return self.version is None or version_id == self.version.id or version_id in self.led
 
-    def add(self, at: dt.datetime, replayed_micros: int) -> None:
-        if self.starts:
-            self.replayed_micros[bisect_right(self.starts, at) - 1] += replayed_micros
+    def at(self, at: dt.datetime) -> PlanVersion:
+        """The plan of an instant, where what was charged is not kept."""
+        assert self.version is not None, "plans as they were keep everything"
+        return self.imagined.version_at(at) if self.imagined else self.version
 
 
 @dataclass(slots=True)
 class _Tally:
     keep: int
-    cycles: _Cycles
+    imagined: Imagined | None
     calls: Sums = field(default_factory=Sums)
     numbers: dict[uuid.UUID, tuple[str, Sums]] = field(default_factory=dict)
     heap: list[tuple[int, str, LegLine]] = field(default_factory=list)
@@ -219,12 +217,17 @@ class _Tally:
             sums.seconds += leg.billed_seconds
             sums.replayed_seconds += billed.rated.billed_seconds
             sums.drawn_seconds += billed.drawn_seconds
-        self.cycles.add(leg.started_at, billed.charge_micros)
+        self.draw_credit(leg.ended_at, billed.charge_micros)
         self.unpriced += billed.paid.unrated
         if line.difference_micros:
             self.differing += 1
             self._keep(line)
         return line
+
+    def draw_credit(self, at: dt.datetime, micros: int) -> None:
+        """A leg draws the credit of the cycle in which it ended, a text that of its charge."""
+        if self.imagined is not None:
+            self.imagined.charge(at, micros)
 
     def of_number(self, did_id: uuid.UUID, e164: str) -> Sums:
         return self.numbers.setdefault(did_id, (e164, Sums()))[1]
@@ -251,8 +254,7 @@ def _texts(
     scope: Scope,
     since: dt.datetime,
     until: dt.datetime,
-    version: PlanVersion | None,
-    led: Collection[uuid.UUID],
+    chosen: _Chosen,
     tally: _Tally,
 ) -> Sums:
     """Texts as the other plan prices them; what an overrun forgave stays forgiven."""
@@ -266,9 +268,9 @@ def _texts(
         )
         own = plans.plan_version(uow.connection, sent.plan_version_id)
         forgiven = _price(usage, own) - sent.charge_micros
-        used = own if version is None or sent.plan_version_id in led else version
+        used = own if chosen.keeps(sent.plan_version_id) else chosen.at(sent.created_at)
         replayed = max(0, _price(usage, used) - forgiven)
-        tally.cycles.add(sent.created_at, replayed)
+        tally.draw_credit(sent.settled_at, replayed)
         for one in (sums, tally.of_number(sent.did_id, sent.number_e164)):
             one.add(sent.charge_micros, replayed)
     return sums
@@ -280,15 +282,9 @@ def _price(usage: MessageUsage, version: PlanVersion) -> int:
 
 
 def _included(
-    uow: UnitOfWork,
-    account: Account,
-    since: dt.datetime,
-    until: dt.datetime,
-    version: PlanVersion | None,
-    led: Collection[uuid.UUID],
-    cycles: _Cycles,
+    uow: UnitOfWork, account: Account, since: dt.datetime, until: dt.datetime, chosen: _Chosen
 ) -> Sums:
-    """Where every cycle's credit was of the version that is asked for, what the ledger says."""
+    """Where a cycle's credit was of the version that is asked for, what the ledger says."""
     scope = account.scope
     ends = [
         statement_lines.last_seq_before(uow.connection, scope, after_seq=0, ends_at=at)
@@ -297,11 +293,34 @@ def _included(
     drawn = included_credit.between(uow, scope, after_seq=ends[0], last_seq=ends[1]).drawn_micros
     were = credit_store.versions_in(uow.connection, scope, since=since, until=until)
     sums = Sums(items=len(were), charged_micros=-drawn, replayed_micros=-drawn)
-    if version is not None and (not were or not {version.id, *led}.issuperset(were)):
-        credit = version.plan.terms.included.credit_micros
-        sums.items = max(sums.items, len(cycles.starts))
-        sums.replayed_micros = -sum(min(credit, cost) for cost in cycles.replayed_micros)
+    if chosen.imagined is not None and not (were and all(map(chosen.keeps, were))):
+        cycles = chosen.imagined.credit
+        _draw_for_clients(uow, account, since, until, cycles)
+        sums.items = max(sums.items, len(cycles))
+        sums.replayed_micros = -sum(cycle.drawn_micros for cycle in cycles)
     return sums
+
+
+def _draw_for_clients(
+    uow: UnitOfWork,
+    account: Account,
+    since: dt.datetime,
+    until: dt.datetime,
+    cycles: Sequence[CreditCycle],
+) -> None:
+    """What an agency was charged for clients, where the credit of its plan is for them too."""
+    if not any(cycle.shared for cycle in cycles) or account.parent_id is not None:
+        return
+    found = store.charged_for_clients(
+        uow.connection,
+        account.scope,
+        since=since,
+        until=until,
+        starts=[cycle.starts_at for cycle in cycles],
+    )
+    for place, micros in found:
+        if place and cycles[place - 1].shared:
+            cycles[place - 1].cost_micros += micros
 
 
 def _recurring(
@@ -309,47 +328,32 @@ def _recurring(
     account: Account,
     since: dt.datetime,
     until: dt.datetime,
-    version: PlanVersion | None,
-    led: Collection[uuid.UUID],
+    chosen: _Chosen,
     tally: _Tally,
 ) -> tuple[Sums, Sums]:
-    """Rent for each month that was posted, and access for each cycle that began."""
+    """Rent for each month that was posted, and access for each month that began."""
     first = store.first_line_since(uow.connection, account.tenant_id, since - OVERLAP)
     lines = store.recurring_lines(
         uow.connection, account.scope, first=first, since=since, until=until
     )
     rent, access = Sums(), Sums()
-    of_another_plan = False
-    kept = set(led) if version is None else {version.id, *led}
+    kept = chosen.keeps(account.plan_version_id)
     for line in lines:
-        same = version is None or line.plan_version_id in kept
+        same = chosen.keeps(line.plan_version_id)
         if line.kind == "rental":
-            amount = line.amount if same else _rent(line, version)
+            amount = line.amount if same else _rent(line, chosen.at(line.at))
             rent.add(line.amount, amount)
             if line.did_id is not None and line.number_e164 is not None:
                 tally.of_number(line.did_id, line.number_e164).add(line.amount, amount)
         else:
-            access.add(line.amount, line.amount if same else 0)
-            of_another_plan |= not same
-    if version is not None and (of_another_plan or account.plan_version_id not in kept):
-        access.replayed_micros += _access(account, since, until, version)
+            access.add(line.amount, line.amount)
+            kept &= same
+    if chosen.imagined is not None and not kept:
+        access.replayed_micros = chosen.imagined.access_micros()
     return rent, access
 
 
-def _rent(line: store.RecurringLine, version: PlanVersion | None) -> int:
+def _rent(line: store.RecurringLine, version: PlanVersion) -> int:
     """What the other plan takes a month; where it sells no such number, what was paid."""
-    assert version is not None, "asked only for another plan"
     prices = version.plan.tariff.rental
     return prices.get((line.number_country or "", line.number_type or ""), line.amount)
-
-
-def _access(account: Account, since: dt.datetime, until: dt.datetime, version: PlanVersion) -> int:
-    """The monthly fee for each cycle of the account that begins in the period."""
-    zone = account.time_zone
-    day = local_date(account.created_at, zone).day
-    cycle = billing_cycle(day, since, zone)
-    fees = 0
-    while cycle.starts_at < until:
-        fees += version.plan.terms.access_fee.month_micros * (cycle.starts_at >= since)
-        cycle = billing_cycle(day, cycle.ends_at, zone)
-    return fees

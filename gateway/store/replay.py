@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -317,7 +317,7 @@ def draws_minutes(connection: Connection, scope: Scope) -> bool:
 
 
 class RecurringLine(NamedTuple):
-    """Rent or an access fee as it was posted; the number only of rent."""
+    """Rent, an access fee or that of a change of plan as it was posted; the number only of rent."""
 
     key: str
     kind: str
@@ -327,16 +327,18 @@ class RecurringLine(NamedTuple):
     number_e164: str | None
     number_country: str | None
     number_type: str | None
+    at: dt.datetime
 
 
 _RECURRING = text(
     """
-select p.key, p.kind, p.amount_micros, p.plan_version_id, d.id, d.e164, d.country, d.number_type
+select p.key, p.kind, p.amount_micros, p.plan_version_id, d.id, d.e164, d.country, d.number_type,
+       p.at
   from posting as p
   left join did as d on p.kind = 'rental' and d.tenant_id = p.tenant_id
                     and d.id::text = split_part(p.key, ':', 2)
  where p.tenant_id = :tenant_id and p.account_id = :account_id and p.seq >= :first
-   and p.balance_after_micros is not null and p.kind in ('rental', 'access_fee')
+   and p.balance_after_micros is not null and p.kind in ('rental', 'access_fee', 'plan_change')
    and p.at >= :since and p.at < :until
  order by p.seq
 """
@@ -372,12 +374,13 @@ class SettledText(NamedTuple):
     did_id: uuid.UUID
     number_e164: str
     created_at: dt.datetime
+    settled_at: dt.datetime
 
 
 _TEXTS = text(
     """
 select m.id, m.direction, m.peer, m.segments, m.status, m.plan_version_id, m.charge_micros,
-       m.did_id, d.e164, m.created_at
+       m.did_id, d.e164, m.created_at, m.settled_at
   from message as m
   join did as d on d.tenant_id = m.tenant_id and d.id = m.did_id
  where m.tenant_id = :tenant_id and m.account_id = :account_id and m.settled_at is not null
@@ -401,3 +404,57 @@ def settled_texts(
         execution_options=STREAMED,
     ) as rows:
         yield from map(SettledText._make, rows)
+
+
+_FOR_CLIENTS = text(
+    """
+with change as (
+  select m.account_id, m.from_at, m.billing,
+         lead(m.from_at, 1, 'infinity') over (partition by m.account_id order by m.from_at) as to_at
+    from billing_membership as m
+   where m.tenant_id = :tenant_id
+), shared as (
+  select s.account_id, s.from_at, s.to_at
+    from change as s join account as a on a.tenant_id = :tenant_id and a.id = s.account_id
+   where a.parent_id = :account_id and s.billing = 'agency_shared'
+), cost as (
+  select l.ended_at as at, l.charge_micros as micros
+    from shared as s
+    join call as c on c.tenant_id = :tenant_id and c.account_id = s.account_id
+                  and c.started_at >= greatest(s.from_at, :since)
+                  and c.started_at < least(s.to_at, :until)
+    join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
+                 and l.settled_at is not null
+   union all
+  select m.settled_at, m.charge_micros
+    from shared as s
+    join message as m on m.tenant_id = :tenant_id and m.account_id = s.account_id
+                     and m.created_at >= greatest(s.from_at, :since)
+                     and m.created_at < least(s.to_at, :until) and m.settled_at is not null
+)
+select width_bucket(at, cast(:starts as timestamptz[])), sum(micros)::bigint from cost group by 1
+"""
+)
+
+
+def charged_for_clients(
+    connection: Connection,
+    scope: Scope,
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    starts: Sequence[dt.datetime],
+) -> list[tuple[int, int]]:
+    """What an agency was charged for its clients' calls and texts of a period while they shared its
+    billing, in micros; by the cycle, counted from 1 (0: before the first of `starts`)."""
+    rows = connection.execute(
+        _FOR_CLIENTS,
+        {
+            "tenant_id": scope.tenant_id,
+            "account_id": scope.account_id,
+            "since": since,
+            "until": until,
+            "starts": list(starts),
+        },
+    )
+    return [(row[0], row[1]) for row in rows]

@@ -107,7 +107,14 @@ def version_of(units: UnitsOfWork, code: str) -> PlanVersion:
         return plans.get_plan(uow, code)
 
 
-@pytest.mark.parametrize("plan", RETAIL)
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param("per_second_both_legs", id="no price depends on another leg"),
+        pytest.param("answered_minutes", id="what lies past zero is forgiven"),
+        pytest.param("command_center_large", id="a pool"),
+    ],
+)
 def test_m02_the_same_plan_gives_exactly_zero_difference(
     units: UnitsOfWork, on_sale: None, plan: str
 ) -> None:
