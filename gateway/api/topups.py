@@ -26,9 +26,10 @@ from gateway.api.fields import (
 from gateway.api.once import once, spends
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
-from gateway.services import accounts, card_payments, credit_receipts, ledger
+from gateway.services import accounts, card_payments, credit_receipts, ledger, refunds
 from gateway.services.payment_methods import CardRefused
 from gateway.store.charges import Charge
+from gateway.store.refunds import Refund
 
 
 class TopUpIn(Model):
@@ -73,6 +74,27 @@ class PaymentOut(BaseModel):
     action_url: str | None
     created_at: dt.datetime
     resolved_at: dt.datetime | None
+
+
+class GivenBackOut(BaseModel):
+    """Money of a payment on its way back to its card."""
+
+    id: UUID
+    amount: Money = Field(description="What the balance loses.")
+    vat: Money
+    total: Money = Field(description="What the card gets.")
+    currency: Currency
+    state: str = Field(
+        description="pending: on its way. ok: given back. failed: not given back, and in the "
+        "balance again."
+    )
+    reason: str
+    created_at: dt.datetime
+    resolved_at: dt.datetime | None
+
+
+class GivenBacksOut(BaseModel):
+    items: list[GivenBackOut]
 
 
 class PaymentsOut(Items[PaymentOut]):
@@ -176,6 +198,31 @@ def get_payment(access: Access, payment_id: UUID) -> PaymentOut:
     """One charge of a card, as it stands"""
     with runtime.current().units.read() as uow:
         return payment_out(card_payments.find(uow, access.scope, payment_id))
+
+
+@blueprint.get("/payments/<uuid:payment_id>/refunds")
+@for_account
+@blueprint.output(GivenBacksOut)
+def list_payment_refunds(access: Access, payment_id: UUID) -> GivenBacksOut:
+    """What was given back of a charge of a card, oldest first"""
+    with runtime.current().units.read() as uow:
+        payment = card_payments.find(uow, access.scope, payment_id)
+        found = refunds.of_charges(uow, access.scope, [payment])[payment.id]
+    return GivenBacksOut(items=[_given_back_out(refund) for refund in found])
+
+
+def _given_back_out(refund: Refund) -> GivenBackOut:
+    return GivenBackOut(
+        id=refund.id,
+        amount=money(refund.net_micros),
+        vat=money(refund.vat_micros),
+        total=money(refund.gross_micros),
+        currency=refund.currency,
+        state=refund.state,
+        reason=refund.reason,
+        created_at=refund.created_at,
+        resolved_at=refund.resolved_at,
+    )
 
 
 def payment_out(charge: Charge) -> PaymentOut:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -113,6 +113,16 @@ def seen(uow: UnitOfWork, scope: Scope, charge_id: uuid.UUID) -> Refundable:
         words = refusal.words
     without_us = charge_store.without_us(uow.connection, charge).micros
     return Refundable(charge, _card(uow, charge), refunds, most, words, without_us)
+
+
+def of_charges(
+    uow: UnitOfWork, scope: Scope, payments: Iterable[Charge]
+) -> dict[uuid.UUID, list[Refund]]:
+    """What was given back of each, or was to be, oldest first; as the customer sees it."""
+    found: dict[uuid.UUID, list[Refund]] = {charge.id: [] for charge in payments}
+    for refund in store.of_charges(uow.connection, scope, found) if found else ():
+        found[refund.charge_id].append(refund)
+    return found
 
 
 def quote(uow: UnitOfWork, scope: Scope, charge_id: uuid.UUID, amount_micros: int) -> Quote:

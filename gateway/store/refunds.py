@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,12 +150,20 @@ def change(connection: Connection, refund: Refund, **values: object) -> None:
     )
 
 
-def of_charge(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> list[Refund]:
+def of_charges(
+    connection: Connection, scope: Scope, charge_ids: Collection[uuid.UUID]
+) -> list[Refund]:
     """Oldest first."""
     rows = connection.execute(
-        select(*_REFUND).where(_of(scope), RefundRow.charge_id == charge_id).order_by(RefundRow.id)
+        select(*_REFUND)
+        .where(_of(scope), RefundRow.charge_id.in_(charge_ids))
+        .order_by(RefundRow.id)
     )
     return [Refund(*row) for row in rows]
+
+
+def of_charge(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> list[Refund]:
+    return of_charges(connection, scope, [charge_id])
 
 
 def given_back(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> VatSplit:

@@ -17,7 +17,7 @@ from billing.declines import cure, reason
 from billing.money import InvalidAmount, format_amount, parse_amount
 from gateway import runtime
 from gateway.limits import limiter
-from gateway.services import card_payments, charges, payment_methods, recharge
+from gateway.services import card_payments, charges, payment_methods, recharge, refunds
 from gateway.services.card_payments import Quote
 from gateway.services.errors import Conflict, FieldError, Invalid, ServiceError
 from gateway.services.payment_methods import Role
@@ -39,12 +39,14 @@ def cards() -> str:
     with running.units.read() as uow:
         kept = payment_methods.listed(uow, scope())
         payments = card_payments.newest(uow, scope(), request.args.get("after"), 10)
+        given_back = refunds.of_charges(uow, scope(), payments.items)
     return render_template(
         "web/cards.html",
         section="billing",
         methods=kept,
         by_id={method.id: method for method in kept},
         page=payments,
+        given_back=given_back,
         takes_cards=running.till is not None,
         sandbox=running.till is not None and running.till.name == "sandbox",
         reason=reason,
@@ -290,12 +292,14 @@ def give_up_charge(charge_id: UUID) -> Response:
 def _charge_page(charge: Charge) -> str:
     with runtime.current().units.read() as uow:
         card = payment_methods.of_charge(uow, charge)
+        given_back = refunds.of_charges(uow, scope(), [charge])[charge.id]
     code = charge.decline_code or ""
     return render_template(
         "web/charge.html",
         section="billing",
         charge=charge,
         card=card,
+        given_back=given_back,
         is_open=charge.state in OPEN_STATES,
         waits_for_payer=charge.state == ChargeState.REQUIRES_ACTION,
         why=f"{reason(code)} {cure(code)}" if code else "",

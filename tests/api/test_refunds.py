@@ -44,6 +44,8 @@ def test_c10_staff_gives_back_once_for_each_key(
     listed = body(olga.get(path))
     assert [one["id"] for one in listed["items"]] == [body(first)["id"]]
     assert (listed["refundable"], listed["words"]) == ("15.00", "")
+    (seen,) = body(acmes.get(f"/payments/{charge_id}/refunds"))["items"]
+    assert (seen["state"], seen["amount"], seen["reason"]) == ("ok", "5.00", "paid twice")
     (line,) = body(acmes.get("/ledger", kind="refund"))["items"]
     assert (line["amount"], line["reverses"]) == ("-5.00", f"topup:{charge_id}")
     assert (line["reason"], line["balance_after"]) == ("paid twice", "15.00")
@@ -106,6 +108,7 @@ def test_c10_a_customer_orders_no_refund_and_a_stranger_sees_none(
     assert acmes.post(path, BACK).status_code == acmes.get(path).status_code == 403
     of_bolt = olga_for(bolt)
     assert of_bolt.post(path, BACK).status_code == of_bolt.get(path).status_code == 404
+    assert of_bolt.get(f"/payments/{charge_id}/refunds").status_code == 404
 
 
 def test_c10_staff_clears_a_flag_with_a_reason(

@@ -171,6 +171,7 @@ RULES = {
     "api.create_top_up": "account",  # cards; by hand only staff, see tests/api/test_money.py
     "api.list_payments": "account",
     "api.get_payment": "account",
+    "api.list_payment_refunds": "account",
     "api.list_payment_methods": "account",
     "api.add_payment_method": "account",
     "api.open_card_page": "account",

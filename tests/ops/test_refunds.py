@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from billing.catalogue import load_catalogue
+from gateway.sandbox.cards import CardFaults, CardNetwork
 from gateway.services import accounts, card_payments, charge_flags, payment_methods, plans
+from gateway.services import refunds as charge_refunds
 from gateway.store.charges import Charge
 from tests.web.conftest import OLGA, Browser, World
 
@@ -116,3 +118,31 @@ def test_c10_a_flag_is_seen_and_cleared_with_a_reason(
     page = unescape(olga.page(path))
     assert "disputed: won: the bank closed it" in page and "Clear the flag" not in page
     assert "won: the bank closed it" in olga.page(f"/ops/accounts/{world.bolt.id}/audit")
+
+
+def test_c10_the_customer_sees_what_was_given_back_and_what_was_not(
+    world: World, olga: Browser, charge: Charge
+) -> None:
+    network: CardNetwork = world.runtime.cards().provider.network  # type: ignore[attr-defined]
+    owner = world.logged_in("owner@bolt.test")
+    path = f"/billing/charges/{charge.id}"
+    assert "Given back" not in owner.page(path)
+    with world.units.read() as uow:
+        refunded = charge_refunds.of_charges(uow, world.bolt.scope, [charge])
+    assert refunded == {charge.id: []}
+
+    def give(amount: str) -> None:
+        fields = {"amount": amount, "reason": f"paid {amount} twice", "key": amount}
+        sent = send(olga, f"/ops/accounts/{world.bolt.id}/charges/{charge.id}/refunds", fields)
+        assert sent.status_code == 302
+
+    give("5.00")
+    network.faults = CardFaults(lose_answer=1.0)
+    give("2.00")
+    page = unescape(owner.page(path))
+    assert page.count('<td data-label="Reason">') == 2
+    for words in ("paid 5.00 twice", "$5.95", "take five to ten days", "has left your balance"):
+        assert words in page
+    listed = unescape(owner.page("/billing/cards"))
+    assert "$5.95 given back" in listed and "$2.38 on its way back" in listed
+    assert world.logged_in("owner@acme.test").get(path).status_code == 404
