@@ -177,7 +177,11 @@ class World:
             account = accounts.create_account(
                 uow,
                 NewAccount(
-                    name=name, billing_email=f"{name.lower()}@example.com", plan_code=plan, **more
+                    name=name,
+                    billing_email=f"{name.lower()}@example.com",
+                    plan_code=plan,
+                    email_is_confirmed=True,
+                    **more,
                 ),
                 "test",
             )

@@ -13,7 +13,7 @@ from gateway.api.access import for_anyone, for_ops, scope_of
 from gateway.api.fields import Amount, Currency, Items, Listing, Money, money, money_or_none
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
-from gateway.services import accounts, included_credit, pages
+from gateway.services import accounts, contacts, included_credit, pages
 from gateway.services.accounts import Account, AccountFlag, NewAccount
 from gateway.services.errors import FieldError, Forbidden, Invalid
 from gateway.services.principals import Principal
@@ -116,6 +116,10 @@ class AccountDetailOut(AccountOut):
     )
 
 
+class EmailLinkOut(BaseModel):
+    sent_to: str
+
+
 class AccountsOut(Items[AccountOut]):
     """A page of accounts."""
 
@@ -124,7 +128,8 @@ class AccountListing(Listing):
     query: str = Field("", max_length=120, description="Part of the name or the billing e-mail.")
     flag: AccountFlag | None = Field(
         None,
-        description="Only those that need somebody: billing mail comes back, or a VAT id is new.",
+        description="Only those that need somebody: billing mail comes back, its address is not"
+        " confirmed, or a VAT id is new.",
     )
 
 
@@ -196,6 +201,20 @@ def update_account(
             return _detail(uow, changed)
         except Invalid as refusal:
             raise Invalid(_as_sent(refusal.errors)) from None
+
+
+@blueprint.post("/accounts/<uuid:account_id>/email-link")
+@for_anyone
+@blueprint.output(EmailLinkOut, status_code=202)
+def send_email_link(principal: Principal, account_id: UUID) -> EmailLinkOut:
+    """Mail the link that confirms the billing address once more
+
+    One goes out by itself when the account is opened and when its address changes. Two minutes lie
+    between two of them, and there are five a day; 409 until then, and where it is confirmed.
+    """
+    scope = scope_of(principal, account_id)
+    with runtime.current().units.begin() as uow:
+        return EmailLinkOut(sent_to=contacts.send_again(uow, scope, principal.name))
 
 
 _NAMES = {"low_balance": "low_balance_micros", "plan": "plan_code"}

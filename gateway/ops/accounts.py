@@ -20,6 +20,7 @@ from gateway.ops.pages import PAGE, account_of, blueprint, staff
 from gateway.services import (
     accounts,
     audit,
+    contacts,
     ledger,
     logins,
     numbers,
@@ -121,6 +122,19 @@ def confirm_vat_id(account_id: UUID) -> Response:
         flash(refusal.words, "error")
     else:
         flash(_("The VAT id is confirmed: tax is left out where the law says so."))
+    return redirect(url_for("ops.account", account_id=account_id))
+
+
+@blueprint.post("/accounts/<uuid:account_id>/email-link")
+def send_email_link(account_id: UUID) -> Response:
+    """Mail the link that confirms the billing address once more."""
+    try:
+        with runtime.current().units.begin() as uow:
+            email = contacts.send_again(uow, account_of(uow, account_id).scope, staff().name)
+    except Conflict as refusal:
+        flash(refusal.words, "error")
+    else:
+        flash(_("A link is on its way to %(address)s.") % {"address": email})
     return redirect(url_for("ops.account", account_id=account_id))
 
 

@@ -106,6 +106,8 @@ def create_account(uow: UnitOfWork, new: NewAccount, actor: str) -> Account:
     renewals.begin(uow, scope, new.term)
     if new.needs_card:
         card_first.begin(uow, scope)
+    if not new.email_is_confirmed:
+        contacts.address_set(uow, scope)
     return get_account(uow, scope)
 
 
@@ -131,7 +133,8 @@ def list_accounts(
     flag: AccountFlag | None = None,
 ) -> tuple[Account, ...]:
     """Of all tenants, for staff; newest first; `after` is the id of the last one seen. `flag`:
-    those alone whose billing mail comes back (S2-14), or whose VAT id is to be checked."""
+    those alone whose billing mail comes back or whose address nobody has confirmed (S2-14), or
+    whose VAT id is to be checked."""
     return accounts.newest(
         uow.connection,
         before=after,
@@ -178,7 +181,7 @@ def update_account(
     if values:
         accounts.change(uow.connection, scope, values | _follow_ups(account, values))
         if values.get("billing_email", account.billing_email) != account.billing_email:
-            contacts.address_changed(uow, scope)
+            contacts.address_set(uow, scope)
     if values or moves_to is not None:
         audit.note(
             uow,

@@ -39,20 +39,21 @@ class LinkUseless(ServiceError):
         )
 
 
-def address_changed(uow: UnitOfWork, scope: Scope) -> None:
-    """In the transaction that changed it: unconfirmed, and a link is on its way; none beyond the
-    day's, then the pages offer one later."""
+def address_set(uow: UnitOfWork, scope: Scope) -> None:
+    """In the transaction that opened the account or changed its address: unconfirmed, and a link is
+    on its way; none beyond the day's, then the pages offer one later."""
     _forget(uow, scope)
     if _sent_today(uow, scope) < LINKS_PER_DAY:
         _send(uow, scope, "system")
 
 
 def send_again(uow: UnitOfWork, scope: Scope, actor: str) -> str:
-    """To which address; an older link ends with this."""
+    """To which address; an older link ends with this. One that was confirmed and whose mail comes
+    back may be confirmed anew."""
     now = accounts.lock_email_link(uow.connection, scope)
     if now is None:
         raise NotFound("account", scope.account_id)
-    if now.confirmed_at is not None:
+    if now.confirmed_at is not None and now.bounced_at is None:
         raise Conflict(f"{now.email} is confirmed already.")
     if now.made_at is not None and uow.now - now.made_at < PAUSE:
         raise Conflict("A link was sent a moment ago: look there first, and wait two minutes.")

@@ -99,6 +99,9 @@ class AccountRow(Base):
         Index("ix_account_look", "look_at"),
         Index("ix_account_bounced", "id", postgresql_where="billing_email_bounced_at is not null"),
         Index(
+            "ix_account_unconfirmed", "id", postgresql_where="billing_email_confirmed_at is null"
+        ),
+        Index(
             "ix_account_vat_id_unchecked",
             "id",
             postgresql_where="vat_id <> '' and vat_id_checked_at is null",
@@ -110,11 +113,13 @@ class AccountFlag(StrEnum):
     """What staff has to look at."""
 
     BOUNCED = "bounced"  # its billing mail comes back
+    UNCONFIRMED = "unconfirmed"  # nobody opened the link that was mailed to its billing address
     VAT_ID = "vat_id"  # its VAT id waits to be looked up in the register
 
 
 _FLAGGED = {
     AccountFlag.BOUNCED: AccountRow.billing_email_bounced_at.is_not(None),
+    AccountFlag.UNCONFIRMED: AccountRow.billing_email_confirmed_at.is_(None),
     AccountFlag.VAT_ID: (AccountRow.vat_id != "") & AccountRow.vat_id_checked_at.is_(None),
 }
 
@@ -261,6 +266,7 @@ class EmailLink:
     nonce: str | None
     made_at: dt.datetime | None
     confirmed_at: dt.datetime | None
+    bounced_at: dt.datetime | None
 
 
 def lock_email_link(connection: Connection, scope: Scope) -> EmailLink | None:
@@ -270,6 +276,7 @@ def lock_email_link(connection: Connection, scope: Scope) -> EmailLink | None:
             AccountRow.billing_email_nonce,
             AccountRow.billing_email_link_at,
             AccountRow.billing_email_confirmed_at,
+            AccountRow.billing_email_bounced_at,
         )
         .where(AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id)
         .with_for_update()

@@ -213,3 +213,19 @@ def test_s5_19_a_vat_id_is_written_by_its_owner_and_confirmed_by_staff(
     confirmed = olga_for(acme).post("/ops/vat-id-checks", evidence)
     assert confirmed.status_code == 201 and confirmed.json["vat_id_checked_at"]
     assert olga.get("/accounts", flag="vat_id").json["items"] == []
+
+
+def test_s2_14_a_new_account_is_listed_until_its_address_is_confirmed_and_the_link_is_sent_again(
+    acme: Account, acmes: Program, olga: Program
+) -> None:
+    opened = olga.post(
+        "/accounts", {"name": "Dora", "plan": "payg", "billing_email": "dora@dora.test"}
+    )
+    assert (opened.status_code, opened.json["billing_email_confirmed_at"]) == (201, None)
+    waiting = olga.get("/accounts", flag="unconfirmed").json["items"]
+    assert [one["name"] for one in waiting] == ["Dora"]
+    again = olga.post(f"/accounts/{opened.json['id']}/email-link", {})
+    assert again.status_code == 409 and "sent a moment ago" in again.text
+    assert acmes.post(f"/accounts/{opened.json['id']}/email-link", {}).status_code == 404
+    mine = acmes.post(f"/accounts/{acme.id}/email-link", {})
+    assert mine.status_code == 409 and "confirmed already" in mine.text

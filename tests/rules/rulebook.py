@@ -340,6 +340,8 @@ RULES = (
             "services/test_dunning.py::test_s2_14_a_corrected_address_takes_the_banner_down",
             "web/test_statements.py::test_s2_14_mail_that_comes_back_shows_on_every_page",
             "services/test_contacts.py::test_s2_14_a_changed_address_is_confirmed_by_its_link_once",
+            "services/test_contacts.py::"
+            "test_s2_14_a_new_account_is_mailed_its_link_and_listed_until_it_is_opened",
             "web/test_contacts.py::test_s2_14_the_banner_sends_the_link_and_the_link_ends_the_banner",
         ),
     ),

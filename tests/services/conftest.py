@@ -36,7 +36,12 @@ def _open(units: UnitsOfWork, name: str) -> Account:
     with units.begin() as uow:
         return accounts.create_account(
             uow,
-            NewAccount(name=name, billing_email=f"billing@{name.lower()}.test", plan_code="payg"),
+            NewAccount(
+                name=name,
+                billing_email=f"billing@{name.lower()}.test",
+                plan_code="payg",
+                email_is_confirmed=True,
+            ),
             OLGA,
         )
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from gateway.providers.mail import Mail, SandboxMailer
 from gateway.providers.telephony import ProviderError
-from gateway.services import accounts, contact_mail, contacts, deeds
-from gateway.services.accounts import Account
+from gateway.services import accounts, audit, contact_mail, contacts, deeds
+from gateway.services.accounts import Account, AccountFlag
 from gateway.services.contacts import LinkUseless
 from gateway.services.errors import Conflict
 from gateway.store.audit import AuditRow
@@ -18,7 +18,7 @@ from gateway.store.mail import MailRow
 from gateway.store.outbox import OutboxRow
 from gateway.uow import UnitsOfWork
 from tests.services.conftest import OLGA
-from tests.services.days import Calendar
+from tests.services.days import Calendar, open_account
 
 NEW = "ann@acme.test"
 
@@ -98,6 +98,36 @@ def test_s2_14_a_changed_address_is_confirmed_by_its_link_once(
     assert deliver(calendar, settings).mails == []
 
 
+def test_s2_14_a_new_account_is_mailed_its_link_and_listed_until_it_is_opened(
+    calendar: Calendar, acme: Account, settings: Any
+) -> None:
+    """By whomever it is opened; who opens it may know already that the address is theirs."""
+    dora = open_account(calendar, "dora", "payg")
+    assert dora.billing_email_confirmed_at is None
+
+    def waiting() -> list[str]:
+        with calendar.units.read() as uow:
+            found = accounts.list_accounts(uow, flag=AccountFlag.UNCONFIRMED)
+        return [one.name for one in found]
+
+    assert waiting() == ["dora"], "and not Acme, which was confirmed from the start"
+    (mail,) = deliver(calendar, settings).mails
+    assert mail.to == "billing@dora.test"
+    assert open_link(calendar, settings, token_in(mail.body)) == mail.to
+    assert waiting() == []
+    with calendar.units.begin() as uow:
+        accounts.note_bounce(uow, dora.scope, mail.to, "no such user")
+    calendar.now += dt.timedelta(minutes=2)
+    with calendar.units.begin() as uow:
+        contacts.send_again(uow, dora.scope, OLGA)
+    open_link(calendar, settings, link(calendar, settings))
+    with calendar.units.read() as uow:
+        found = accounts.get_account(uow, dora.scope)
+        sent = audit.of_action(uow, dora.scope, contacts.LINK_SENT)
+    assert found.billing_email_bounced_at is None, "what was confirmed and came back, anew"
+    assert [line.actor for line in sent] == [OLGA, "system"]
+
+
 @pytest.mark.parametrize("hours, works", [(71, True), (72, False)])
 def test_s2_14_a_link_is_good_for_three_days(
     calendar: Calendar, acme: Account, settings: Any, hours: int, works: bool
@@ -152,7 +182,7 @@ def test_s2_14_links_are_sent_again_after_a_pause_and_five_times_a_day(
         with calendar.units.begin() as uow:
             contacts.send_again(uow, acme.scope, "owner@acme.test")
 
-    again()
+    move(calendar, acme)
     with pytest.raises(Conflict, match="a moment ago"):
         again()
     for _ in range(4):
@@ -162,7 +192,7 @@ def test_s2_14_links_are_sent_again_after_a_pause_and_five_times_a_day(
     with pytest.raises(Conflict, match="tomorrow"):
         again()
     assert len(deliver(calendar, settings).mails) == 5
-    move(calendar, acme)
+    move(calendar, acme, "eve@acme.test")
     assert deliver(calendar, settings).mails == [], "nor by typing another address"
     calendar.now += dt.timedelta(days=1)
     again()
