@@ -14,6 +14,7 @@ from gateway.api import (  # noqa: F401  the nouns add their routes
     bundles,
     calls,
     charges,
+    clients,
     corrections,
     debits,
     forwarding,

@@ -17,6 +17,7 @@ from gateway.ops import (  # noqa: F401  the pages add their routes
     mails,
     mandates,
     money,
+    payers,
     plan_changes,
     plans,
     publications,

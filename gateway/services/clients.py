@@ -19,6 +19,7 @@ from gateway.services.pages import (
 )
 from gateway.services.statement import StatementLine
 from gateway.services.statements import SoFar
+from gateway.store import accounts as account_store
 from gateway.store import clients as store
 from gateway.store.base import Scope
 from gateway.store.clients import Client
@@ -51,11 +52,24 @@ class Caused:
 
 
 def has_clients(uow: UnitOfWork, scope: Scope) -> bool:
-    return bool(store.clients(uow.connection, scope))
+    return bool(_clients(uow, scope))
 
 
 def list_clients(uow: UnitOfWork, scope: Scope) -> Clients:
-    return Clients(statements.so_far(uow, scope), tuple(store.clients(uow.connection, scope)))
+    return Clients(statements.so_far(uow, scope), _clients(uow, scope))
+
+
+def _clients(uow: UnitOfWork, scope: Scope) -> tuple[Client, ...]:
+    return tuple(store.clients(uow.connection, scope, now=uow.now))
+
+
+def scope_of_client(uow: UnitOfWork, scope: Scope, client_id: uuid.UUID) -> Scope:
+    """Of an agency's own client; another's is answered like one that does not exist."""
+    client = Scope(scope.tenant_id, client_id)
+    found = account_store.find(uow.connection, client)
+    if found is None or found.parent_id != scope.account_id:
+        raise NotFound("client", client_id)
+    return client
 
 
 def caused_by(
@@ -68,7 +82,7 @@ def caused_by(
     limit: int = LIMIT_DEFAULT,
 ) -> Caused:
     """Of a statement, or without one of the time since the last."""
-    client = next((c for c in store.clients(uow.connection, scope) if c.id == client_id), None)
+    client = next((c for c in _clients(uow, scope) if c.id == client_id), None)
     if client is None:
         raise NotFound("client", client_id)
     if statement_id is None:

@@ -365,3 +365,9 @@ def figures(uow: UnitOfWork, account: Account) -> IncludedFigures | None:
     cycle = _shown(uow, stored, owner.time_zone)
     used = drawn_micros(stored.granted_micros, store.charged_micros(uow.connection, owner.scope))
     return IncludedFigures(stored.granted_micros, used, cycle.starts_on, cycle.ends_on)
+
+
+def is_shared(uow: UnitOfWork, agency: Account) -> bool:
+    """Whether an agency's credit of the cycle that runs pays for its clients too."""
+    stored = store.last_of(uow.connection, agency.scope)
+    return stored is not None and stored.closed_at is None and stored.shared

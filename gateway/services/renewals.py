@@ -24,6 +24,7 @@ from billing.terms import Term
 from gateway.services import (
     included_credit,
     ledger,
+    memberships,
     packages,
     payers,
     plan_changes,
@@ -97,6 +98,7 @@ def renew(uow: UnitOfWork, scope: Scope, *, settled_until: dt.datetime | None = 
     and minutes before rent, because a bucket that is missing would cost more. `settled_until`: legs
     that ended earlier are settled, as far as they can be; see `included_credit.turn`."""
     with ledger.books(uow, scope) as opened:
+        memberships.apply_due(uow, opened)
         payers.join(uow, opened)
         plan_changes.apply_due(uow, opened)
         upgrades.apply_due(uow, opened)
@@ -247,9 +249,9 @@ def upcoming(uow: UnitOfWork, scope: Scope, until: dt.datetime) -> tuple[Upcomin
         raise NotFound("account", scope.account_id)
     found = [*_packages_coming(uow, scope)]
     if account.billing == "own":
-        found += _fees_coming(uow, scope)
+        found += fees_coming(uow, scope)
     for client in account_store.sharing_clients(uow.connection, scope):
-        found += _fees_coming(uow, client)
+        found += fees_coming(uow, client)
     return tuple(sorted((u for u in found if u.at <= until), key=lambda u: (u.at, u.words)))
 
 
@@ -273,7 +275,8 @@ def _packages_coming(uow: UnitOfWork, scope: Scope) -> Iterator[Upcoming]:
             yield Upcoming(stored.due_at, words, package.offer.price_micros)
 
 
-def _fees_coming(uow: UnitOfWork, scope: Scope) -> Iterator[Upcoming]:
+def fees_coming(uow: UnitOfWork, scope: Scope) -> Iterator[Upcoming]:
+    """The next access fee and the next rent of each number, whoever pays them."""
     access = subscription_store.open_of(uow.connection, scope)
     if access is not None and access.canceled_at is None and access.fee_micros:
         yield Upcoming(access.due_at, "Access fee", access.fee_micros)

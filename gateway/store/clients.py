@@ -168,6 +168,7 @@ _CLIENTS = text(
 select a.id, a.name, a.status, a.billing, coalesce(max(m.from_at), a.created_at)
   from account as a
   left join billing_membership as m on m.tenant_id = a.tenant_id and m.account_id = a.id
+                                   and m.from_at <= :now
  where a.tenant_id = :tenant_id and a.parent_id = :account_id
  group by a.id, a.name, a.status, a.billing, a.created_at
  order by a.name, a.id
@@ -175,9 +176,9 @@ select a.id, a.name, a.status, a.billing, coalesce(max(m.from_at), a.created_at)
 )
 
 
-def clients(connection: Connection, agency: Scope) -> list[Client]:
+def clients(connection: Connection, agency: Scope, *, now: dt.datetime) -> list[Client]:
     rows = connection.execute(
-        _CLIENTS, {"tenant_id": agency.tenant_id, "account_id": agency.account_id}
+        _CLIENTS, {"tenant_id": agency.tenant_id, "account_id": agency.account_id, "now": now}
     )
     return [Client(*row) for row in rows]
 
@@ -206,3 +207,21 @@ def names_of_legs(
         },
     )
     return {row[0]: row[1] for row in rows}
+
+
+_USAGE = text(
+    """
+select coalesce((select sum(charge_micros) from daily_usage
+                  where tenant_id = :tenant_id and account_id = :account_id and day >= :day), 0)
+"""
+)
+
+
+def usage_since(connection: Connection, scope: Scope, day: dt.date) -> int:
+    """What an account's calls and texts cost since a local day, whoever paid, in micros."""
+    return int(
+        connection.scalar(
+            _USAGE, {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "day": day}
+        )
+        or 0
+    )

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from dataclasses import dataclass
 
-from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, String, select
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,6 +33,7 @@ class BillingMembershipRow(Base):
     from_at: Mapped[dt.datetime] = mapped_column(primary_key=True)
     billing: Mapped[str] = mapped_column(String(16))  # own, agency_shared
     actor: Mapped[str]
+    look_at: Mapped[dt.datetime | None]  # planned, and `account.billing` does not know of it yet
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -31,11 +42,25 @@ class BillingMembershipRow(Base):
             name="fk_billing_membership_account",
         ),
         CheckConstraint("billing in ('own','agency_shared')", name="billing"),
+        Index("ix_billing_membership_due", "look_at", postgresql_where="look_at is not null"),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    from_at: dt.datetime
+    shared: bool
+    actor: str
+
+
 def add(
-    connection: Connection, scope: Scope, *, from_at: dt.datetime, billing: str, actor: str
+    connection: Connection,
+    scope: Scope,
+    *,
+    from_at: dt.datetime,
+    billing: str,
+    actor: str,
+    look_at: dt.datetime | None,
 ) -> None:
     """The last word of an instant counts."""
     row = insert(BillingMembershipRow).values(
@@ -44,11 +69,12 @@ def add(
         from_at=from_at,
         billing=billing,
         actor=actor,
+        look_at=look_at,
     )
     connection.execute(
         row.on_conflict_do_update(
             index_elements=["tenant_id", "account_id", "from_at"],
-            set_={"billing": billing, "actor": actor},
+            set_={"billing": billing, "actor": actor, "look_at": look_at},
         )
     )
 
@@ -64,3 +90,45 @@ def changes_of(connection: Connection, scope: Scope) -> tuple[BillingChange, ...
         .order_by(BillingMembershipRow.from_at)
     )
     return tuple(BillingChange(row.from_at, row.billing == "agency_shared") for row in rows)
+
+
+def rows_after(connection: Connection, scope: Scope, at: dt.datetime) -> tuple[Membership, ...]:
+    """Those that begin later, the earliest first."""
+    rows = connection.execute(
+        select(
+            BillingMembershipRow.from_at, BillingMembershipRow.billing, BillingMembershipRow.actor
+        )
+        .where(
+            BillingMembershipRow.tenant_id == scope.tenant_id,
+            BillingMembershipRow.account_id == scope.account_id,
+            BillingMembershipRow.from_at > at,
+        )
+        .order_by(BillingMembershipRow.from_at)
+    )
+    return tuple(Membership(row[0], row[1] == "agency_shared", row[2]) for row in rows)
+
+
+def withdraw(connection: Connection, scope: Scope, *, after: dt.datetime) -> None:
+    """They never began."""
+    connection.execute(
+        delete(BillingMembershipRow).where(
+            BillingMembershipRow.tenant_id == scope.tenant_id,
+            BillingMembershipRow.account_id == scope.account_id,
+            BillingMembershipRow.from_at > after,
+        )
+    )
+
+
+def attend(connection: Connection, scope: Scope, *, now: dt.datetime) -> bool:
+    """Whether any that was planned began by now and nobody had looked at it."""
+    found = connection.execute(
+        update(BillingMembershipRow)
+        .where(
+            BillingMembershipRow.tenant_id == scope.tenant_id,
+            BillingMembershipRow.account_id == scope.account_id,
+            BillingMembershipRow.look_at <= now,
+        )
+        .values(look_at=None)
+        .returning(BillingMembershipRow.from_at)
+    )
+    return bool(found.all())

@@ -27,6 +27,9 @@ _DUE = """
   union all
   (select tenant_id, account_id, look_at from included_credit
     where look_at is not null and look_at <= :now order by look_at limit :limit)
+  union all
+  (select tenant_id, account_id, look_at from billing_membership
+    where look_at is not null and look_at <= :now order by look_at limit :limit)
 """
 _ACCOUNTS = text(
     f"select tenant_id, account_id from ({_DUE}) as due group by 1, 2 order by min(due_at), 1, 2"

@@ -292,6 +292,7 @@ def test_what_is_acmes_is_not_there_for_cobalt(walk: Walk) -> None:
             "recording_sid",
             "message_id",
             "statement_id",
+            "client_id",
         }
         if theirs and answer.status_code != 404:
             wrong.append(f"{method} {rule.rule}: {answer.status_code}")
@@ -314,6 +315,7 @@ def test_an_id_of_acmes_under_cobalts_own_account_is_not_there_either(walk: Walk
             "message_id",
             "package_id",
             "bundle_id",
+            "client_id",
             *CARD_IDS,
         }
         if not rule.endpoint.startswith("api.") or not inner:
