@@ -6,6 +6,7 @@ from typing import Literal
 
 from billing.explain import increment_words, money_words
 from billing.rates import LegKind, Rate
+from billing.regions import region_words
 from billing.tariffs import Plan
 from billing.terms import Term
 
@@ -115,7 +116,7 @@ def _messages(plan: Plan) -> Iterator[RateRow]:
 
 def _minutes(plan: Plan) -> Iterator[RateRow]:
     for offer in plan.terms.packages:
-        note = f"{offer.minutes:,} {offer.number_type} minutes"
+        note = f"{offer.minutes:,} {offer.number_type} minutes, {region_words(offer.region_set)}"
         unit = "month" if offer.renews else "package"
         yield RateRow("packages", offer.code, offer.price_micros, unit, note)
     for bundle in plan.terms.topup.bundles:

@@ -1,6 +1,7 @@
 """Where a telephone number belongs, and named sets of such places (C18)."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -65,3 +66,19 @@ class RegionSet:
 
     def covers(self, e164: str) -> bool:
         return self.include.matches(e164) and not self.exclude.matches(e164)
+
+
+def region_words(region: RegionSet | None, area_words: Callable[[str], str] = str) -> str:
+    """Which numbers it covers: "CA and US, without 808 and 907". A country is that of ISO 3166, so
+    US has neither Puerto Rico nor another territory; `area_words` names an area code."""
+    if region is None:
+        return "any number"
+    words = _listed(region.include, area_words)
+    left_out = _listed(region.exclude, area_words)
+    return f"{words}, without {left_out}" if left_out else words
+
+
+def _listed(regions: RegionList, area_words: Callable[[str], str]) -> str:
+    names = [*sorted(regions.countries), *map(area_words, sorted(regions.area_codes))]
+    names += [f"+{prefix}" for prefix in regions.prefixes]
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

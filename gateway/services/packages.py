@@ -7,12 +7,13 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from billing import regions
 from billing.calendar import local_date
 from billing.minutes import issue_posting, package_price_posting
 from billing.money import format_amount
 from billing.purchases import Package, Purchaser, PurchaseRefused
 from billing.purchases import undo_stop as billing_undo_stop
-from billing.regions import RegionList, RegionSet
+from billing.regions import RegionSet
 from billing.terms import PackageOffer
 from gateway.services import audit, ledger, plans, sales
 from gateway.services.errors import Conflict, Invalid, NotFound
@@ -227,17 +228,7 @@ def offer_words(offer: PackageOffer) -> str:
 
 def region_words(region: RegionSet | None) -> str:
     """Which numbers draw it: "CA and US, without 808 (Hawaii) and 907 (Alaska)"."""
-    if region is None:
-        return "any number"
-    words = _listed(region.include)
-    left_out = _listed(region.exclude)
-    return f"{words}, without {left_out}" if left_out else words
-
-
-def _listed(regions: RegionList) -> str:
-    names = [*sorted(regions.countries), *map(_area_words, sorted(regions.area_codes))]
-    names += [f"+{prefix}" for prefix in regions.prefixes]
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    return regions.region_words(region, _area_words)
 
 
 def _area_words(code: str) -> str:
