@@ -213,7 +213,8 @@ def settle_account(
     """Settle the next of one account's due legs; none when another worker holds the account.
 
     In the order in which they ended, so that a balance that runs out does so at the same of the
-    legs that are known, whatever order the carrier's webhooks came in. `before`: those alone that ended earlier.
+    legs that are known, whatever order the carrier's webhooks came in. `before`: those alone that
+    ended earlier.
 
     Raises `CreditTurns` where included credit ended before that: legs of two cycles do not meet.
     """

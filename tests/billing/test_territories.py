@@ -1,5 +1,5 @@
-"""S1-17, C18: what "US" and "US & Canada" take in is said by each shipped plan and its rate page, for
-every area code of +1 that is neither a state's nor a province's."""
+"""S1-17, C18: what "US" and "US & Canada" take in is said by each shipped plan and its rate page,
+for each area code of +1 that is no state's and no province's."""
 
 import json
 from pathlib import Path
