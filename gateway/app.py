@@ -10,10 +10,9 @@ from flask_wtf.csrf import CSRFProtect  # type: ignore[import-untyped]
 from gunicorn.http.errors import NoMoreData, ParseException
 
 import webhooks
-from gateway import api, bootstrap, headers, health, limits, metrics, ops, problems, web
+from gateway import api, bootstrap, browser, headers, health, limits, metrics, ops, problems, web
 from gateway.runtime import EXTENSION, Runtime
 
-BODY_BYTES_MAX = 256 * 1024
 SESSION_LIFETIME = dt.timedelta(hours=12)  # idle: every request renews it
 
 # Only pages that browsers show are guarded by CSRF tokens: the carrier signs and programs send a
@@ -36,7 +35,7 @@ def create_app(runtime: Runtime | None = None) -> APIFlask:
     )
     app.config.update(
         SECRET_KEY=settings.secret_key,
-        MAX_CONTENT_LENGTH=BODY_BYTES_MAX,
+        MAX_CONTENT_LENGTH=limits.BODY_BYTES_MAX,
         SESSION_COOKIE_NAME="__Host-ringledger" if https else "ringledger",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -54,6 +53,7 @@ def create_app(runtime: Runtime | None = None) -> APIFlask:
 
 
 def _register_edges(app: APIFlask) -> None:
+    browser.widen_for_staff(app)  # before the form is read for its token
     csrf = CSRFProtect(app)
     for blueprint in (health.blueprint, *PAGES):
         app.register_blueprint(blueprint)

@@ -1,10 +1,15 @@
-"""Rate limits, shared by the edges: `@limiter.limit("10 per minute")` on a view.
+"""Limits of what is asked: how often, shared by the edges (`@limiter.limit("10 per minute")` on a
+view), and how much at once.
 
-Counted in Redis, and in each process's memory while Redis is away: a limit that is looser for a
-while is better than a log-in that does not answer.
+Tries are counted in Redis, and in each process's memory while Redis is away: a limit that is
+looser for a while is better than a log-in that does not answer.
 """
 
-from flask import Flask, request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from limits.storage import RedisStorage
@@ -12,6 +17,43 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 TIMEOUT_SECONDS = 0.5
+BODY_BYTES_MAX = 256 * 1024
+BANK_FILE_BYTES_MAX = 10 * 1024 * 1024
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The most that a route takes, and what to do with more."""
+
+    bytes_max: int
+    cure: str
+
+
+BODY = Body(BODY_BYTES_MAX, "That is too much at once: send at most 256 KB.")
+BANK_FILE = Body(
+    BANK_FILE_BYTES_MAX,
+    "A bank's file may have 10 MB at most: have the bank make one for each day, or import it with"
+    " “ringledger transfers import”.",
+)
+
+
+def takes(body: Body) -> Callable[[View], View]:
+    """More than others do; only from those whom the route's edge knows and lets in."""
+
+    def mark(view: View) -> View:
+        view.body = body  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def body_of_route() -> Body:
+    view = current_app.view_functions.get(request.endpoint or "")
+    found = getattr(view, "body", BODY)
+    assert isinstance(found, Body)
+    return found
 
 
 class RedisAlone(RedisStorage):

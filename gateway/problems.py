@@ -15,8 +15,9 @@ from flask import Response, json, render_template, request
 from flask_wtf.csrf import CSRFError  # type: ignore[import-untyped]
 from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from werkzeug.datastructures import Headers
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from gateway import limits
 from gateway.services.errors import FieldError, Invalid, NotForSale, NotFound, ServiceError
 
 log = structlog.get_logger(__name__)
@@ -143,8 +144,12 @@ def _http_exception(error: HTTPException) -> Response:
         for name, value in error.get_headers()
         if name in ("Allow", "Retry-After", "WWW-Authenticate")
     }
-    words = "This page was open for too long: go back, reload it and try again."
-    return answer(status, words=words if isinstance(error, CSRFError) else "", headers=kept)
+    words = ""
+    if isinstance(error, CSRFError):
+        words = "This page was open for too long: go back, reload it and try again."
+    elif isinstance(error, RequestEntityTooLarge):
+        words = limits.body_of_route().cure
+    return answer(status, words=words, headers=kept)
 
 
 def _api_error(error: HTTPError) -> Response:

@@ -18,8 +18,7 @@ from flask import Response, g, request
 from flask_limiter.util import get_remote_address
 
 from gateway import logs, runtime
-from gateway.api.strict import BODY_BYTES_MAX
-from gateway.limits import limiter
+from gateway.limits import BODY_BYTES_MAX, body_of_route, limiter
 from gateway.services import accounts, tokens
 from gateway.services.accounts import Account
 from gateway.services.errors import Forbidden, NotFound, ServiceError
@@ -64,12 +63,11 @@ def protect(blueprint: APIBlueprint) -> None:
     """Every route of the blueprint needs a token, is counted, and takes a bounded body."""
 
     @blueprint.before_request
-    def _bound() -> None:
-        request.max_content_length = BODY_BYTES_MAX
-
-    @blueprint.before_request
     def _authenticate() -> None:
-        g.principal = _principal()
+        request.max_content_length = BODY_BYTES_MAX
+        principal = g.principal = _principal()
+        if principal.is_ops:
+            request.max_content_length = body_of_route().bytes_max
 
     @blueprint.after_request
     def _challenge(response: Response) -> Response:

@@ -14,7 +14,8 @@ from gateway import runtime
 from gateway.api.access import for_ops
 from gateway.api.fields import Currency, Items, Line, Listing, Money, money, page
 from gateway.api.routes import blueprint
-from gateway.api.strict import BODY_BYTES_MAX, Model
+from gateway.api.strict import Model
+from gateway.limits import BANK_FILE, BANK_FILE_BYTES_MAX, takes
 from gateway.services import debit_runs, debits, transfers
 from gateway.services.debit_runs import Due
 from gateway.services.principals import Principal
@@ -42,11 +43,11 @@ class DueOut(BaseModel):
     collect_on: dt.date
 
 
-class DuesOut(BaseModel):
-    items: list[DueOut]
+class DuesOut(Items[DueOut]):
+    """What some mandates bring, the soonest first; there may be more than `limit`, or none."""
 
 
-class DueQuery(Model):
+class DueQuery(Listing):
     until: dt.date | None = Field(None, description="Else within seven days.")
 
 
@@ -107,7 +108,7 @@ class DecisionIn(Model):
 class BankFileIn(Model):
     content: str = Field(
         min_length=1,
-        max_length=BODY_BYTES_MAX,
+        max_length=BANK_FILE_BYTES_MAX,
         description="camt.053 (XML), or CSV with date, amount, currency and reference;"
         " a negative amount that names a debit, or has a `reason`, went back.",
     )
@@ -124,10 +125,15 @@ class ImportedOut(BaseModel):
 @for_ops
 @blueprint.input(DueQuery, location="query", arg_name="query")
 @blueprint.output(DuesOut)
-def list_due_debits(staff: Principal, query: DueQuery) -> DuesOut:
-    """List what a run would collect, the soonest first (staff)"""
+def list_due_debits(staff: Principal, query: DueQuery) -> object:
+    """List what a run would collect (staff)
+
+    A page is what the next mandates bring, the soonest first: it may be empty and still have a
+    `next`.
+    """
     with runtime.current().units.read() as uow:
-        return DuesOut(items=[_due_out(one) for one in debit_runs.due(uow, query.until)])
+        found = debit_runs.due(uow, query.until, after=query.after, limit=query.limit)
+        return page(found, _due_out)
 
 
 @blueprint.post("/ops/debit-runs")
@@ -189,13 +195,15 @@ def decide_debit(staff: Principal, debit_id: UUID, body: DecisionIn) -> DebitOut
 
 
 @blueprint.post("/ops/bank-files")
+@takes(BANK_FILE)
 @for_ops
 @blueprint.input(BankFileIn, arg_name="body")
 @blueprint.output(ImportedOut)
 def import_bank_file(staff: Principal, body: BankFileIn) -> ImportedOut:
     """Import what the bank says: transfers, debits that came, debits that went back (staff)
 
-    The same file twice counts once. Larger ones go through `ringledger transfers import`.
+    The same file twice counts once. The request may have 10 MB; larger files go through
+    `ringledger transfers import`.
     """
     done = transfers.import_file(runtime.current().units, body.content, staff.name)
     return ImportedOut(

@@ -19,7 +19,6 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from gateway.services.errors import FieldError, Invalid, ServiceError
 
-BODY_BYTES_MAX = 256 * 1024
 DEPTH_MAX = 64
 _COMPLAINTS_MAX = 50
 

@@ -22,11 +22,11 @@ STATES = ("submitted", "collected", "returned", "canceled")
 def list_debits() -> str:
     after, state = request.args.get("after"), request.args.get("state", "")
     state = state if state in STATES else ""
-    kept = state or None
+    kept, due_after = state or None, request.args.get("due_after")
     running = runtime.current()
     with running.units.read() as uow:
         page = debits.list_debits(uow, after, PAGE, state=kept)
-        due = debit_runs.due(uow)
+        due = debit_runs.due(uow, after=due_after, limit=PAGE)
         runs = debit_runs.runs(uow)
     return render_template(
         "ops/debits.html",
@@ -37,6 +37,10 @@ def list_debits() -> str:
         page=page,
         state=state,
         states=STATES,
+        due_next_url=url_for("ops.list_debits", due_after=due.next, state=kept)
+        if due.next
+        else None,
+        due_first_url=url_for("ops.list_debits", state=kept) if due_after else None,
         next_url=url_for("ops.list_debits", after=page.next, state=kept) if page.next else None,
         first_url=url_for("ops.list_debits", state=kept) if after else None,
     )

@@ -9,6 +9,7 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from gateway import runtime
+from gateway.limits import BANK_FILE, takes
 from gateway.ops.pages import PAGE, blueprint, staff
 from gateway.services import transfers
 from gateway.services.errors import Conflict, Invalid
@@ -33,9 +34,10 @@ def list_transfers() -> str:
 
 
 @blueprint.post("/transfers")
+@takes(BANK_FILE)
 def import_transfers() -> Response:
-    """The form's file; one longer than a form may be goes through the command line. `back=debits`
-    leads back to the debits' page."""
+    """The form's file; one that is larger still goes through the command line. `back=debits` leads
+    back to the debits' page."""
     page = "ops.list_debits" if request.form.get("back") == "debits" else "ops.list_transfers"
     upload = request.files.get("file")
     content = upload.read() if upload else b""

@@ -21,6 +21,14 @@ from gateway.config import Settings
 from gateway.services import accounts, arrears, audit, statement_files
 from gateway.services.accounts import Account
 from gateway.services.errors import Conflict, NotFound, SellerIncomplete
+from gateway.services.pages import (
+    LIMIT_DEFAULT,
+    Page,
+    clamp,
+    decode_cursor,
+    encode_cursor,
+    uuid_of,
+)
 from gateway.store import debits as store
 from gateway.store import ledger as ledger_store
 from gateway.store import mandates
@@ -32,6 +40,7 @@ from gateway.uow import UnitOfWork, UnitsOfWork
 
 MEDIA_TYPE = "application/xml"
 RUNS_SHOWN = 20
+MANDATES_PER_PAGE = 200
 AHEAD = dt.timedelta(days=7)
 """How far ahead a run looks when nobody says: a bank wants a file some days before."""
 
@@ -60,14 +69,29 @@ class Coming:
     asked: bool
 
 
-def due(uow: UnitOfWork, until: dt.date | None = None) -> tuple[Due, ...]:
-    """Of all accounts, what falls due until then; the soonest first, for staff."""
-    found = [
-        one
-        for mandate in mandates.all_in_force(uow.connection)
-        for one in _due_under(uow, mandate, until)
-    ]
-    return tuple(sorted(found, key=lambda one: (one.collect_on, one.account.name)))
+def due(
+    uow: UnitOfWork,
+    until: dt.date | None = None,
+    *,
+    after: str | None = None,
+    limit: int = LIMIT_DEFAULT,
+) -> Page[Due]:
+    """Of all accounts, what falls due until then, for staff. A page is what some mandates bring,
+    the soonest first in it, and never a part of an account's: so it may hold more than asked for.
+    """
+    limit = clamp(limit)
+    seen = decode_cursor(after, uuid_of) if after else None
+    looked_at = mandates.all_in_force(uow.connection, after=seen, limit=MANDATES_PER_PAGE + 1)
+    found: list[Due] = []
+    last = None
+    for mandate in looked_at[:MANDATES_PER_PAGE]:
+        if len(found) >= limit:
+            break
+        found += _due_under(uow, mandate, until)
+        last = mandate
+    more = last is not None and last != looked_at[-1]
+    found.sort(key=lambda one: (one.collect_on, one.account.name))
+    return Page(tuple(found), encode_cursor(last.id) if last is not None and more else None)
 
 
 def coming(uow: UnitOfWork, scope: Scope) -> tuple[Coming, ...]:

@@ -130,3 +130,17 @@ def test_h1_a_stranger_sees_no_mandate_of_doras(doras: Program, cobalts: Program
         assert items(cobalts.get(path)) == []
     assert cobalts.post("/mandates/end", {"reason": "x"}).status_code == 409
     assert len(items(doras.get("/mandates"))) == 1
+
+
+@pytest.mark.usefixtures("open_bank", "dora")
+def test_s5_18_a_larger_file_of_the_bank_is_taken_and_says_what_to_do_with_a_still_larger_one(
+    olga: Program, acmes: Program
+) -> None:
+    rows = "2026-04-13,1.00,EUR,nobody\n"
+    large = "date,amount,currency,reference\n" + rows + "\n" * 300 * 1024
+    told = olga.post("/ops/bank-files", {"content": large})
+    assert told.status_code == 200 and told.json["unmatched"] == 1, told.text
+    assert acmes.post("/ops/bank-files", {"content": large}).status_code == 403
+    refused = olga.post("/ops/bank-files", {"content": "x" * 10 * 1024 * 1024})
+    assert refused.status_code == 413 and "transfers import" in refused.json["detail"]
+    assert olga.post("/ops/debit-runs", {"until": "x" * 300 * 1024}).status_code == 413

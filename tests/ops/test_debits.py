@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from gateway.runtime import EXTENSION
-from gateway.services import debits, mandates
+from gateway.services import debit_runs, debits, mandates
 from gateway.services.accounts import Account
 from gateway.store.debits import Debit
 from gateway.uow import UnitsOfWork
-from tests.services.days import Calendar
+from tests.services.days import Calendar, open_account
 from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 13 April
     IBAN,
     balance,
@@ -21,10 +21,11 @@ from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 
     came,
     dora,
     known,
+    sign,
     statement_of,
     went_back,
 )
-from tests.web.conftest import Browser, World
+from tests.web.conftest import Browser, World, csrf_token
 
 
 @pytest.fixture
@@ -153,3 +154,52 @@ def test_an_account_in_dollars_is_told_that_nothing_is_collected(
     world: World, olga: Browser
 ) -> None:
     assert "euros only" in olga.page(f"/ops/accounts/{world.acme.id}/mandates")
+
+
+@pytest.mark.usefixtures("open_bank", "dora")
+def test_s5_18_what_is_due_has_pages_of_its_own(
+    olga: Browser,
+    calendar: Calendar,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sign(calendar, open_account(calendar, "idle", "pay_later", currency="EUR"), "M-2")
+    assert "Next accounts" not in olga.page("/ops/debits")
+    monkeypatch.setattr(debit_runs, "MANDATES_PER_PAGE", 1)
+    page = olga.page("/ops/debits?state=returned")
+    path = re.search(r'href="([^"]+)" rel="next">Next accounts', page)
+    assert ">dora<" in page and path is not None
+    page = olga.page(unescape(path.group(1)))
+    assert ">dora<" not in page and "Nothing is due" in page
+    assert "Back to the first accounts" in page
+    assert 'href="/ops/debits?state=returned" aria-current="true"' in page
+
+
+@pytest.mark.usefixtures("open_bank")
+def test_s5_18_a_larger_file_of_the_bank_is_taken_from_staff_and_nothing_larger_elsewhere(
+    world: World,
+    olga: Browser,
+    calendar: Calendar,  # noqa: F811
+    dora: Account,  # noqa: F811
+) -> None:
+    send(olga, "/ops/debits/runs", {"until": ""})
+    name = only(calendar).end_to_end_id
+    padding = "<!--" + " " * 300 * 1024 + "-->"
+    large = came(name).replace("</Stmt>", f"{padding}</Stmt>")
+    assert "1 credited" in put(olga, large)
+
+    def upload(who: Any, path: str, size: int) -> Any:
+        page = who.get("/ops/accounts" if who is olga else "/login").text
+        token = csrf_token(page)
+        file = (io.BytesIO(b" " * size), "bank.xml")
+        return who.client.post(path, data={"file": file, "csrf_token": token})
+
+    refused = olga.client.post(
+        "/ops/transfers",
+        data=b" " * (10 * 1024 * 1024 + 1),
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert refused.status_code == 413
+    assert "10 MB at most" in unescape(refused.text) and "transfers import" in refused.text
+    assert "at most 256 KB" in upload(olga, "/ops/charges/brake", 300 * 1024).text
+    for stranger in (world.browser(), world.logged_in("owner@acme.test")):
+        assert upload(stranger, "/ops/transfers", 300 * 1024).status_code == 413

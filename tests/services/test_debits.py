@@ -423,3 +423,38 @@ def test_s5_18_a_return_of_what_was_canceled_here_is_looked_at(
         debits.decide(uow, debit.id, "cancel", "not sent", OLGA)
     assert put(calendar, went_back(debit.end_to_end_id)) == (0, 1, 0, 0)
     assert "canceled here" in waiting(calendar)[0]
+
+
+def test_s5_18_what_is_due_comes_in_pages_of_accounts_each_of_them_once(
+    calendar: Calendar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where many mandates bring nothing: a page looks at so many and no more."""
+    for n, name in enumerate(("ann", "idle", "idler", "bert", "cleo")):
+        account = open_account(calendar, name, "pay_later", currency="EUR", country="DE")
+        sign(calendar, account, f"M-{n}")
+        if not name.startswith("idle"):
+            history = History(calendar.units, account)
+            at = calendar.now
+            calendar.at(2026, 3, 5, 12)
+            talk(calendar, history, history.number(f"+1415555020{n}"), 18_000)
+            calendar.now = at
+    calendar.at(2026, 4, 1, 0, 6)
+    looks.drain(calendar.units, "DE")
+    calendar.at(2026, 4, 8, 9)
+
+    def pages(limit: int) -> list[list[str]]:
+        found, after = [], None
+        with calendar.units.read() as uow:
+            while True:
+                page = debit_runs.due(uow, after=after, limit=limit)
+                found.append([one.account.name for one in page.items])
+                if page.next is None:
+                    return found
+                after = page.next
+
+    assert pages(50) == [["ann", "bert", "cleo"]]
+    assert pages(1) == [["ann"], ["bert"], ["cleo"]]
+    monkeypatch.setattr(debit_runs, "MANDATES_PER_PAGE", 2)
+    assert pages(50) == [["ann"], ["bert"], ["cleo"]]
+    monkeypatch.setattr(debit_runs, "MANDATES_PER_PAGE", 1)
+    assert pages(50) == [["ann"], [], [], ["bert"], ["cleo"]]
