@@ -68,7 +68,7 @@ def holiday_name(code: str, day: date) -> str:
 
 
 def is_time_zone(name: str) -> bool:
-    return name in _zone_names()
+    return name in zone_names()
 
 
 def is_holiday_code(code: str) -> bool:
@@ -99,5 +99,6 @@ def _holidays_of(code: str, year: int) -> dict[date, str]:
 
 
 @lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
+def zone_names() -> frozenset[str]:
+    """IANA's names that say where; reading them from disk takes 20 ms, so once per process."""
     return frozenset(available_timezones()) - {"localtime", "Factory"}

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 from phonenumbers import country_code_for_region
 
@@ -18,6 +17,7 @@ from gateway.store import accounts, ledger
 from gateway.store.accounts import Account, AccountFlag
 from gateway.store.base import Scope, new_id
 from gateway.uow import UnitOfWork
+from routing.hours import is_time_zone
 
 __all__ = [
     "Account",
@@ -245,8 +245,8 @@ def _complaint(name: str, value: Any) -> FieldError | None:
         case "country":
             words = "" if is_country(value) else "write the ISO 3166 code, such as US"
         case "time_zone":
-            if value not in available_timezones():
-                words = "write an IANA zone, such as America/New_York"
+            named = isinstance(value, str) and is_time_zone(value)
+            words = "" if named else "write an IANA zone, such as America/New_York"
         case "allowed_countries":
             if not isinstance(value, list | tuple) or not value:
                 words = "list at least one country, such as US"

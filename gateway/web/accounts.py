@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from functools import cache
 from gettext import gettext as _
-from zoneinfo import available_timezones
 
 from flask import flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -14,6 +13,7 @@ from gateway.services import accounts, tokens
 from gateway.services.errors import FieldError, Invalid
 from gateway.web import plan_form
 from gateway.web.blueprint import blueprint, owners_only, principal, scope
+from routing.hours import zone_names
 
 
 @blueprint.get("/settings")
@@ -63,9 +63,9 @@ def settings_page(
 
 @cache
 def time_zones() -> tuple[str, ...]:
-    """Those with a city; reading them from disk takes a while, so once per process."""
+    """Those with a city."""
     return tuple(
-        sorted(zone for zone in available_timezones() if "/" in zone and "Etc" not in zone)
+        sorted(zone for zone in zone_names() if "/" in zone and "Etc" not in zone)
     )
 
 
