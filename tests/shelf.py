@@ -10,14 +10,16 @@ from billing.catalogue import CARRIER_COST, load_catalogue
 from gateway.services import plans
 from gateway.uow import UnitOfWork, UnitsOfWork
 
+HOUR = dt.timedelta(hours=1)
 TABLES = ("plan", "plan_version", "audit")
 _published: dict[tuple[str, dt.datetime], dict[str, Any]] = {}
 
 
 def put_on_sale(units: UnitsOfWork, actor: str) -> None:
-    """Into a database that has no plans yet."""
+    """Into a database that has no plans yet; where the clock is the real one, they were published
+    up to an hour ago."""
     with units.begin() as uow:
-        rows = _published.get((actor, uow.now))
+        rows = _earlier(actor, uow.now)
         if rows is None:
             _published[actor, uow.now] = _publish(uow, actor)
             return
@@ -29,6 +31,14 @@ def put_on_sale(units: UnitsOfWork, actor: str) -> None:
                 ),
                 {"rows": rows[table]},
             )
+
+
+def _earlier(actor: str, now: dt.datetime) -> dict[str, Any] | None:
+    """What this process published then, or within the hour before: a real clock goes on."""
+    for (by, at), rows in _published.items():
+        if by == actor and now - HOUR < at <= now:
+            return rows
+    return None
 
 
 def _publish(uow: UnitOfWork, actor: str) -> dict[str, Any]:

@@ -64,9 +64,7 @@ def settings_page(
 @cache
 def time_zones() -> tuple[str, ...]:
     """Those with a city."""
-    return tuple(
-        sorted(zone for zone in zone_names() if "/" in zone and "Etc" not in zone)
-    )
+    return tuple(sorted(zone for zone in zone_names() if "/" in zone and "Etc" not in zone))
 
 
 def _shown() -> dict[str, str]:
