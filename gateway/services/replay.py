@@ -26,9 +26,9 @@ from billing.replay import Billed, bill_leg
 from gateway.services import accounts, minutes, plans, pools, upgrades
 from gateway.services.accounts import Account
 from gateway.services.imagined import Imagined
+from gateway.services.leg_batch import TARGET_KINDS
 from gateway.services.leg_stream import LegStream
 from gateway.services.plans import PlanVersion
-from gateway.services.settlement import TARGET_KINDS
 from gateway.store import memberships, plan_changes
 from gateway.store import replay as store
 from gateway.store.base import Scope
