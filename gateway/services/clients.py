@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.services import drawn_legs, statement, statements
+from gateway.services import drawn_legs, statement, statement_figures, statements
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -18,7 +18,7 @@ from gateway.services.pages import (
     number_of,
 )
 from gateway.services.statement import StatementLine
-from gateway.services.statements import SoFar
+from gateway.services.statement_figures import SoFar
 from gateway.store import accounts as account_store
 from gateway.store import clients as store
 from gateway.store.base import Scope
@@ -56,7 +56,7 @@ def has_clients(uow: UnitOfWork, scope: Scope) -> bool:
 
 
 def list_clients(uow: UnitOfWork, scope: Scope) -> Clients:
-    return Clients(statements.so_far(uow, scope), _clients(uow, scope))
+    return Clients(statement_figures.so_far(uow, scope), _clients(uow, scope))
 
 
 def _clients(uow: UnitOfWork, scope: Scope) -> tuple[Client, ...]:
@@ -86,7 +86,7 @@ def caused_by(
     if client is None:
         raise NotFound("client", client_id)
     if statement_id is None:
-        running = statements.so_far(uow, scope)
+        running = statement_figures.so_far(uow, scope)
         after_seq, last_seq = running.after_seq, running.last_seq
     else:
         issued = statements.get_statement(uow, scope, statement_id).stored

@@ -23,7 +23,8 @@ from gateway.services import (
     overview,
     plans,
     settling,
-    statements,
+    statement_figures,
+    statement_issuing,
 )
 from gateway.services.errors import NotFound
 from gateway.store import ledger as ledger_store
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 ACCOUNTS_PER_LOOK = 200
 BUDGET_SECONDS = 40.0  # below the queue's job timeout
-AFTER_MIDNIGHT = statements.ISSUED_AFTER
+AFTER_MIDNIGHT = statement_figures.ISSUED_AFTER
 AFTER_FAILURE = dt.timedelta(minutes=5)
 
 
@@ -80,7 +81,7 @@ def _look_or_log(units: UnitsOfWork, scope: Scope, seller_country: str) -> bool:
 
 def look(units: UnitsOfWork, scope: Scope, seller_country: str) -> None:
     """Statements each in a transaction of their own; the rest in one, under the account's lock."""
-    statements.issue_due(units, scope, seller_country)
+    statement_issuing.issue_due(units, scope, seller_country)
     units.retrying(lambda uow: _look(uow, scope))
 
 

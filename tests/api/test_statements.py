@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from billing.money import parse_amount
 from gateway.runtime import EXTENSION
-from gateway.services import statements
+from gateway.services import statement_issuing
 from gateway.services.accounts import Account
 from gateway.uow import UnitsOfWork
 from tests.api.conftest import Program
@@ -28,7 +28,7 @@ def issued(units: UnitsOfWork, acme: Account, fund: Any) -> dict[str, Any]:
     now = units.clock()
     history.call(history.number("+14155550100"), Target(talk=83), at=now)
     later = UnitsOfWork(units.engine, lambda: now + dt.timedelta(days=32))
-    assert statements.issue_due(later, acme.scope, "US") == 1
+    assert statement_issuing.issue_due(later, acme.scope, "US") == 1
     return {"acme": acme}
 
 

@@ -27,6 +27,7 @@ from gateway.services import (
     plans,
     publications,
     statement,
+    statement_issuing,
     statements,
     tokens,
     transfers,
@@ -157,7 +158,7 @@ class Walk:
             message_events.receive(uow, text, {})
         message_settlement.drain(world.units)  # so the newest line of the statement is a text's
         april = UnitsOfWork(world.units.engine, lambda: dt.datetime(2026, 4, 2, tzinfo=dt.UTC))
-        assert statements.issue_due(april, scope, "US") == 1
+        assert statement_issuing.issue_due(april, scope, "US") == 1
         transfer = Transfer("B1", dt.date(2026, 3, 4), 1_000_000, "USD", "no number")
         with world.units.begin() as uow:
             assert transfers.take(uow, transfer, OLGA) == "unmatched"

@@ -18,7 +18,7 @@ from gateway.services import (
     refunds,
     reversals,
     statement,
-    statements,
+    statement_figures,
 )
 from gateway.services.errors import Conflict, Invalid, NotForSale, NotFound
 from gateway.store.base import Scope
@@ -120,7 +120,7 @@ def test_c10_its_lines_explain_themselves_and_the_statement_agrees(stage: World)
     with stage.units.read() as uow:
         (line,) = statement.list_postings(uow, acme.scope, kinds=("refund",)).items
         why = statement.explain(uow, acme.scope, line.id)
-        document = statements.so_far(uow, acme.scope).figures
+        document = statement_figures.so_far(uow, acme.scope).figures
     assert (line.amount_micros, line.reverses_key) == (-7_010_000, f"topup:{charge.id}")
     assert why.recompute() == why.amount_micros == 7_010_000
     assert why.words.startswith("Refund (visa ····4242): $7.01, given back of the payment of 2026-")
@@ -198,7 +198,7 @@ def test_c10_what_the_provider_refuses_is_in_the_balance_again_and_staff_sees_wh
     acme = member(stage)
     charge = pays(stage, acme.scope, "20.00")
     with stage.units.read() as uow:
-        before = statements.so_far(uow, acme.scope).figures
+        before = statement_figures.so_far(uow, acme.scope).figures
     stage.cards.events.lose = 1  # so that nobody here knows of it
     stage.cards.refund(stage.cards.payments[str(charge.provider_ref)], 2_000, {})
     failed = gives(stage, charge, "10.00")
@@ -213,7 +213,7 @@ def test_c10_what_the_provider_refuses_is_in_the_balance_again_and_staff_sees_wh
     assert mails(stage, acme.scope, "credit note") == []
     with stage.units.read() as uow:
         assert failed.id in [one.refund.id for one in refunds.watched(uow)]
-        document = statements.so_far(uow, acme.scope).figures
+        document = statement_figures.so_far(uow, acme.scope).figures
     assert document.charges == before.charges, "no charge comes of it"
     assert document.credits_micros == before.credits_micros
     assert document.vat_micros == before.vat_micros == 3_800_000

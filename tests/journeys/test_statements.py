@@ -22,6 +22,7 @@ from gateway.services import (
     plans,
     spreadsheet,
     statement_files,
+    statement_issuing,
     statements,
 )
 from gateway.services.statements import StatementView
@@ -188,7 +189,7 @@ def test_a_second_clock_and_a_restart_issue_the_same_statements(stage: World) ->
     first = [view.stored for view in issued(stage, acme)]
     for _ in range(2):
         stage.renew()
-        assert statements.issue_due(stage.units, acme.scope, "US") == 0
+        assert statement_issuing.issue_due(stage.units, acme.scope, "US") == 0
     assert [view.stored for view in issued(stage, acme)] == first
     stage.work()
     with stage.units.read() as uow:

@@ -9,7 +9,7 @@ from billing.statements import ChargeLine, Statement
 from billing.terms import Mode
 from billing.vat import VatKind, VatTreatment
 from gateway.papers.seller import Seller, lines
-from gateway.services.statements import invoice_fields
+from gateway.services.statement_documents import invoice_fields
 
 ISSUED = dt.datetime(2026, 12, 1, 5, 6, tzinfo=dt.UTC)
 SELLER = Seller(

@@ -23,6 +23,7 @@ from gateway.services import (
     reversals,
     settling,
     statement,
+    statement_issuing,
     statements,
     subscriptions,
     what_if,
@@ -396,7 +397,7 @@ def test_a_statement_shows_the_credit_and_bills_what_it_did_not_pay(calendar: Ca
     desk.use("15.00")
     calendar.at(2026, 5, 1, 0, 6)
     desk.renew()
-    assert statements.issue_due(calendar.units, desk.scope, "US") == 2
+    assert statement_issuing.issue_due(calendar.units, desk.scope, "US") == 2
     with calendar.units.read() as uow:
         march, april = reversed(statements.list_statements(uow, desk.scope).items)
     for view, paid, owed in ((march, "-4.00", "20.00"), (april, "-10.00", "45.00")):

@@ -21,6 +21,7 @@ from gateway.services import (
     spreadsheet,
     statement,
     statement_files,
+    statement_issuing,
     statements,
 )
 from gateway.services.accounts import Account
@@ -62,7 +63,7 @@ def test_s5_16_the_statement_of_a_month_is_the_ledger_to_the_micro(
 ) -> None:
     account, _, _ = march
     calendar.at(2026, 4, 1, 0, 6)
-    assert statements.issue_due(calendar.units, account.scope, "US") == 1
+    assert statement_issuing.issue_due(calendar.units, account.scope, "US") == 1
     (view,) = issued(calendar, account)
     with calendar.units.read() as uow:
         lines = statement.list_postings(uow, account.scope).items
@@ -85,7 +86,7 @@ def test_s5_17_c8_prepaid_owes_nothing_even_when_overdrawn(
     account, history, did = march
     talk(calendar, history, did, 40_000)
     calendar.at(2026, 4, 1, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     (view,) = issued(calendar, account)
     assert view.stored.closing_micros < 0
     assert view.stored.owed_micros == 0
@@ -99,7 +100,7 @@ def test_s5_16_a_month_without_usage_has_its_statement_too(
 ) -> None:
     account, _, _ = march
     calendar.at(2026, 7, 1, 1)
-    assert statements.issue_due(calendar.units, account.scope, "US") == 4
+    assert statement_issuing.issue_due(calendar.units, account.scope, "US") == 4
     views = issued(calendar, account)
     assert [view.starts_on.month for view in views] == [3, 4, 5, 6]
     assert [view.stored.charges_micros for view in views[1:]] == [0, 0, 0]
@@ -117,7 +118,7 @@ def test_s5_16_numbers_have_no_gaps_and_a_second_run_issues_nothing(
     calendar.at(2026, 6, 1, 1)
     looks.drain(calendar.units, "US")
     looks.drain(calendar.units, "US")
-    assert statements.issue_due(calendar.units, account.scope, "US") == 0
+    assert statement_issuing.issue_due(calendar.units, account.scope, "US") == 0
     views = [*issued(calendar, account), *issued(calendar, client)]
     assert sorted(view.stored.number for view in views) == [1, 2, 3, 4, 5, 6]
     series = account.tenant_id.hex[-8:].upper()
@@ -140,7 +141,7 @@ def test_c14_a_statement_follows_its_own_anchor(
 ) -> None:
     account = open_account(calendar.at(2026, 3, 3, 9), "acme", plan)
     calendar.at(2026, 5, 1, 9)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     ends = [(view.ends_on.month, view.ends_on.day) for view in issued(calendar, account)]
     assert ends == [first, second]
 
@@ -150,11 +151,11 @@ def test_c14_a_plan_with_another_anchor_leaves_no_day_out_and_none_twice(
 ) -> None:
     account, _, _ = march
     calendar.at(2026, 5, 1, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     with calendar.units.begin() as uow:
         accounts.update_account(uow, account.scope, {"plan_code": "command_center"}, OLGA)
     calendar.at(2026, 6, 20, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     views = issued(calendar, account)
     days = [(view.starts_on, view.ends_on) for view in views]
     assert days[1:] == [
@@ -173,7 +174,7 @@ def test_a_line_of_the_next_month_is_not_on_the_statement_however_late_that_is_i
     calendar.at(2026, 4, 1, 0, 0)
     talk(calendar, history, did, 60)
     calendar.at(2026, 5, 1, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     first, second = issued(calendar, account)
     assert first.stored.charges_micros == 138_332 + 100_000
     assert second.stored.charges_micros == 100_000
@@ -184,9 +185,9 @@ def test_a_statement_waits_five_minutes_for_late_lines(
 ) -> None:
     account, _, _ = march
     calendar.at(2026, 4, 1, 0, 4)
-    assert statements.issue_due(calendar.units, account.scope, "US") == 0
+    assert statement_issuing.issue_due(calendar.units, account.scope, "US") == 0
     calendar.at(2026, 4, 1, 0, 5)
-    assert statements.issue_due(calendar.units, account.scope, "US") == 1
+    assert statement_issuing.issue_due(calendar.units, account.scope, "US") == 1
 
 
 def test_s5_16_the_csv_has_every_leg_and_sums_to_the_charges(
@@ -195,7 +196,7 @@ def test_s5_16_the_csv_has_every_leg_and_sums_to_the_charges(
     account, history, did = march
     history.call(did, Target(talk=None), Target(talk=0), talk=0, at=calendar.now)
     calendar.at(2026, 4, 1, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     (view,) = issued(calendar, account)
     text = "".join(
         spreadsheet.csv_lines(statement_files.leg_rows(calendar.units, account.scope, view.id))
@@ -212,7 +213,7 @@ def test_the_pdf_is_kept_as_it_was_first_made(
 ) -> None:
     account, _, _ = march
     calendar.at(2026, 4, 1, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     (view,) = issued(calendar, account)
     first = statement_files.pdf(calendar.units, account.scope, view.id, settings)
     renamed = settings.model_copy(update={"seller_name": "Another"})
@@ -236,7 +237,7 @@ def test_s5_19_the_tax_that_came_with_a_payment_is_on_the_statement_of_its_month
             payment=Payment(20_000_000, 3_800_000, 1900, "VAT 19 % (DE)."),
         )
     calendar.at(2026, 4, 1, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     (view,) = issued(calendar, account)
     assert view.stored.vat_micros == view.document["vat_micros"] == 3_800_000
     assert view.stored.credits_micros == 70_000_000, "the tax never was in the balance"
@@ -249,16 +250,16 @@ def test_two_clocks_that_meet_issue_one_statement(
     """The second comes between the first one's figures and its number."""
     account, _, _ = march
     calendar.at(2026, 4, 1, 1)
-    take_number, met = statements.store.take_number, []
+    take_number, met = statement_issuing.store.take_number, []
 
     def meet(connection: Any, tenant_id: Any) -> int:
         if not met:
             met.append(True)
-            assert statements.issue_due(calendar.units, account.scope, "US") == 1
+            assert statement_issuing.issue_due(calendar.units, account.scope, "US") == 1
         return take_number(connection, tenant_id)
 
-    monkeypatch.setattr(statements.store, "take_number", meet)
-    assert statements.issue_due(calendar.units, account.scope, "US") == 0
+    monkeypatch.setattr(statement_issuing.store, "take_number", meet)
+    assert statement_issuing.issue_due(calendar.units, account.scope, "US") == 0
     assert [view.stored.number for view in issued(calendar, account)] == [1]
 
 
@@ -270,7 +271,7 @@ def test_a_statement_is_never_changed(
 
     account, _, _ = march
     calendar.at(2026, 4, 1, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     with pytest.raises(DBAPIError), calendar.units.begin() as uow:
         uow.connection.execute(text("update statement set charges_micros = 0"))
 
@@ -288,7 +289,7 @@ SELLER = {
 def invoice(calendar: Calendar, march: tuple[Account, History, Any]) -> tuple[Account, Any]:
     account, _, _ = march
     calendar.at(2026, 4, 1, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     return account, issued(calendar, account)[0]
 
 
@@ -319,7 +320,7 @@ def test_an_e_invoice_that_cannot_be_made_says_why(
     with pytest.raises(SellerIncomplete, match="SELLER_ADDRESS, SELLER_TAX_NUMBER"):
         einvoices.xml(calendar.units, account.scope, view.id, settings)
     calendar.at(2026, 5, 1, 1)
-    statements.issue_due(calendar.units, account.scope, "US")
+    statement_issuing.issue_due(calendar.units, account.scope, "US")
     quiet = issued(calendar, account)[1]
     with pytest.raises(Conflict, match="no invoice"):
         einvoices.xml(calendar.units, account.scope, quiet.id, settings)

@@ -23,6 +23,7 @@ from gateway.services import (
     spreadsheet,
     statement,
     statement_files,
+    statement_issuing,
     statements,
     what_if,
 )
@@ -282,7 +283,7 @@ def test_s5_16_a_statement_has_surcharges_with_their_rate_and_the_csv_sums_up(
 ) -> None:
     dear_call(units, acme)
     april = UnitsOfWork(units.engine, lambda: dt.datetime(2026, 4, 2, tzinfo=dt.UTC))
-    assert statements.issue_due(april, acme.scope, "US") == 1
+    assert statement_issuing.issue_due(april, acme.scope, "US") == 1
     with april.read() as uow:
         (view,) = statements.list_statements(uow, acme.scope).items
     (line,) = [line for line in view.document["charges"] if line["kind"] == "surcharge"]

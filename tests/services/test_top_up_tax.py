@@ -14,6 +14,7 @@ from gateway.services import (
     payment_notices,
     reversals,
     statement,
+    statement_issuing,
     statements,
 )
 from gateway.services.accounts import Account
@@ -84,7 +85,7 @@ def test_s5_19_ledger_receipt_and_statement_of_a_top_up_by_hand_agree(
     assert f"{vat} USD  ({note})" in body and f"Total with VAT:   {total} USD" in body
     assert "Balance after it: 50.00 USD" in body, "the tax never is in the balance"
     calendar.at(2026, 4, 2, 12)
-    statements.issue_due(calendar.units, dora.scope, "DE")
+    statement_issuing.issue_due(calendar.units, dora.scope, "DE")
     with calendar.units.read() as uow:
         (view,) = statements.list_statements(uow, dora.scope).items
     assert format_amount(view.stored.vat_micros) == vat

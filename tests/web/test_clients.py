@@ -10,7 +10,15 @@ import pytest
 
 from billing.catalogue import load_catalogue
 from billing.purchases import Purchaser
-from gateway.services import accounts, memberships, packages, plans, statements
+from gateway.services import (
+    accounts,
+    memberships,
+    packages,
+    plans,
+    statement_figures,
+    statement_issuing,
+    statements,
+)
 from gateway.services.accounts import Account, NewAccount
 from gateway.uow import UnitsOfWork
 from tests.services.history import History, Target
@@ -68,7 +76,7 @@ def test_s1_14_the_agency_sees_who_used_which_share(
     total = re.search(r"since then</th><td class=\"number\">([^<]+)<", page)
     assert total is not None
     with world.units.read() as uow:
-        running = statements.so_far(uow, world.acme.scope)
+        running = statement_figures.so_far(uow, world.acme.scope)
     shares = sum(share["total_micros"] for share in running.shares)
     assert shares == running.figures.charges_micros
     assert total[1].strip("$") == f"{shares / 1_000_000:.6f}"
@@ -99,7 +107,7 @@ def test_s5_20_every_charge_of_a_statement_opens_its_lines_and_they_sum_to_it(
     world: World, acme: Browser, client: Account
 ) -> None:
     april = UnitsOfWork(world.units.engine, lambda: dt.datetime(2026, 4, 2, tzinfo=dt.UTC))
-    assert statements.issue_due(april, world.acme.scope, "US") == 1
+    assert statement_issuing.issue_due(april, world.acme.scope, "US") == 1
     with world.units.read() as uow:
         view = statements.list_statements(uow, world.acme.scope).items[0]
         charges = view.document["charges"]

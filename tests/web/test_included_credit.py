@@ -6,7 +6,15 @@ import re
 import pytest
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, plans, renewals, settlement, statement, statements
+from gateway.services import (
+    accounts,
+    plans,
+    renewals,
+    settlement,
+    statement,
+    statement_issuing,
+    statements,
+)
 from gateway.uow import UnitsOfWork
 from tests.web.conftest import NOON, OLGA, Browser, World, take_call
 
@@ -59,7 +67,7 @@ def test_the_lines_are_on_the_statement_each_with_its_why(included: World, acme:
     why = text(acme.page(f"/billing/{lines[0].id}"))
     assert "granted in the cycle, less what calls and texts used of it" in why
     assert "10000000 - 1000000" in why
-    assert statements.issue_due(april, included.acme.scope, "US") == 1
+    assert statement_issuing.issue_due(april, included.acme.scope, "US") == 1
     with april.read() as uow:
         (view,) = statements.list_statements(uow, included.acme.scope).items
     page = text(acme.page(f"/billing/statements/{view.id}"))

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from billing.money import parse_amount
 from gateway.runtime import EXTENSION
-from gateway.services import accounts, ledger, looks, statements, transfers
+from gateway.services import accounts, ledger, looks, statement_issuing, statements, transfers
 from gateway.uow import UnitsOfWork
 from tests.services.test_statements import SELLER
 from tests.web.conftest import OLGA, Browser, World
@@ -24,7 +24,7 @@ APRIL = dt.datetime(2026, 4, 2, 12, tzinfo=dt.UTC)
 def statement_id(world: World) -> Any:
     """Acme's statement of March: 50.00 in, rent and 83 s on both legs out."""
     april = UnitsOfWork(world.units.engine, lambda: APRIL)
-    assert statements.issue_due(april, world.acme.scope, "US") == 1
+    assert statement_issuing.issue_due(april, world.acme.scope, "US") == 1
     with world.units.read() as uow:
         return statements.list_statements(uow, world.acme.scope).items[0].id
 
