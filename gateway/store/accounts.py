@@ -11,13 +11,11 @@ from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
-    ColumnElement,
     Connection,
     ForeignKeyConstraint,
     Index,
     Select,
     String,
-    and_,
     bindparam,
     cast,
     func,
@@ -28,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Currency, Key, Scope, TenantId
+from gateway.store.base import Base, Currency, Key, Scope, TenantId, scope_values
 from gateway.store.ledger import LedgerAccountRow
 from gateway.store.plans import PlanRow, PlanVersionRow
 
@@ -208,30 +206,26 @@ def find(connection: Connection, scope: Scope) -> Account | None:
     return None if row is None else _account(row)
 
 
+_SHARING = (
+    select(AccountRow.tenant_id, AccountRow.id)
+    .where(
+        AccountRow.tenant_id == bindparam("tenant_id"),
+        AccountRow.parent_id == bindparam("account_id"),
+        AccountRow.billing == "agency_shared",
+    )
+    .order_by(AccountRow.name, AccountRow.id)
+)
+_HELD = _SHARING.where(AccountRow.held.is_not(None))
+
+
 def sharing_clients(connection: Connection, agency: Scope) -> tuple[Scope, ...]:
     """The sub-accounts whose bills an agency pays now."""
-    return _clients(connection, agency, AccountRow.billing == "agency_shared")
+    return tuple(Scope(*row) for row in connection.execute(_SHARING, scope_values(agency)))
 
 
 def held_clients(connection: Connection, agency: Scope) -> tuple[Scope, ...]:
     """Those of them whose service waits for something."""
-    held = AccountRow.held.is_not(None)
-    return _clients(connection, agency, and_(AccountRow.billing == "agency_shared", held))
-
-
-def _clients(
-    connection: Connection, agency: Scope, which: ColumnElement[bool]
-) -> tuple[Scope, ...]:
-    rows = connection.execute(
-        select(AccountRow.tenant_id, AccountRow.id)
-        .where(
-            AccountRow.tenant_id == agency.tenant_id,
-            AccountRow.parent_id == agency.account_id,
-            which,
-        )
-        .order_by(AccountRow.name, AccountRow.id)
-    )
-    return tuple(Scope(*row) for row in rows)
+    return tuple(Scope(*row) for row in connection.execute(_HELD, scope_values(agency)))
 
 
 def newest(

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.store.accounts import AccountRow
-from gateway.store.base import Base, Key, Scope, TenantId
+from gateway.store.base import Base, Key, Scope, TenantId, of_scope, scope_values
 
 
 class AlertRow(Base):
@@ -96,31 +96,34 @@ class Reach:
     phone: str = ""
 
 
+_OF_ACCOUNT = (
+    select(
+        AlertRow.id,
+        AlertRow.measure,
+        AlertRow.threshold,
+        AlertRow.channels,
+        AlertRow.armed,
+        AlertRow.fired_at,
+    )
+    .where(*of_scope(AlertRow))
+    .order_by(AlertRow.measure, AlertRow.threshold.desc())
+)
+
+
 def of_account(connection: Connection, scope: Scope) -> list[StoredAlert]:
     """The highest threshold of each measure first."""
-    rows = connection.execute(
-        select(
-            AlertRow.id,
-            AlertRow.measure,
-            AlertRow.threshold,
-            AlertRow.channels,
-            AlertRow.armed,
-            AlertRow.fired_at,
-        )
-        .where(*_of(scope))
-        .order_by(AlertRow.measure, AlertRow.threshold.desc())
-    )
+    rows = connection.execute(_OF_ACCOUNT, scope_values(scope))
     return [StoredAlert(*row[:3], tuple(row[3]), *row[4:]) for row in rows]
+
+
+_REACH = select(AlertSettingRow.hook_url, AlertSettingRow.hook_secret, AlertSettingRow.phone).where(
+    *of_scope(AlertSettingRow)
+)
 
 
 def find_reach(connection: Connection, scope: Scope) -> Reach | None:
     """None until the thresholds of the account were first set."""
-    row = connection.execute(
-        select(AlertSettingRow.hook_url, AlertSettingRow.hook_secret, AlertSettingRow.phone).where(
-            AlertSettingRow.tenant_id == scope.tenant_id,
-            AlertSettingRow.account_id == scope.account_id,
-        )
-    ).first()
+    row = connection.execute(_REACH, scope_values(scope)).first()
     return None if row is None else Reach(*row)
 
 

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import BigInteger, MetaData, SmallInteger, String, Text
+from sqlalchemy import BigInteger, ColumnElement, MetaData, SmallInteger, String, Text, bindparam
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from uuid_utils import compat
@@ -52,6 +52,19 @@ class Scope:
 
     tenant_id: uuid.UUID
     account_id: uuid.UUID
+
+
+def of_scope(table: Any) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The rows of a scope, for a statement that is built once and given `scope_values` each time:
+    what the calendar asks about every account every day costs half of what it does anew."""
+    return (
+        table.tenant_id == bindparam("tenant_id"),
+        table.account_id == bindparam("account_id"),
+    )
+
+
+def scope_values(scope: Scope) -> dict[str, Any]:
+    return {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
 
 
 def new_id() -> uuid.UUID:

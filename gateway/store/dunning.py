@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.dunning import Delivery, DunningState, NoticeSent
-from gateway.store.base import Base, Scope, TenantId
+from gateway.store.base import Base, Scope, TenantId, of_scope, scope_values
 
 
 class DunningRow(Base):
@@ -49,8 +49,11 @@ class DunningRow(Base):
     )
 
 
+_ONE = select(DunningRow.__table__).where(*of_scope(DunningRow))
+
+
 def find(connection: Connection, scope: Scope) -> DunningState | None:
-    row = connection.execute(select(DunningRow.__table__).where(*_of(scope))).first()
+    row = connection.execute(_ONE, scope_values(scope)).first()
     return None if row is None else _state(row)
 
 

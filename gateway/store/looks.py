@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, select, text
 
 from gateway.store.accounts import AccountRow
 from gateway.store.base import Scope
@@ -75,13 +75,12 @@ def due(connection: Connection, *, now: dt.datetime, limit: int) -> list[Scope]:
     return [Scope(row.tenant_id, row.id) for row in rows]
 
 
+_IS_DUE = text("select look_at <= :now from account where tenant_id = :tenant_id and id = :id")
+
+
 def is_due(connection: Connection, scope: Scope, *, now: dt.datetime) -> bool:
-    found = connection.scalar(
-        select(AccountRow.look_at <= now).where(
-            AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id
-        )
-    )
-    return bool(found)
+    values = {"tenant_id": scope.tenant_id, "id": scope.account_id, "now": now}
+    return bool(connection.scalar(_IS_DUE, values))
 
 
 def oldest_due_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
@@ -93,9 +92,10 @@ def oldest_due_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | 
     )
 
 
+_LOOK_AGAIN = text("update account set look_at = :at where tenant_id = :tenant_id and id = :id")
+
+
 def look_again(connection: Connection, scope: Scope, at: dt.datetime) -> None:
     connection.execute(
-        update(AccountRow)
-        .where(AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id)
-        .values(look_at=at)
+        _LOOK_AGAIN, {"tenant_id": scope.tenant_id, "id": scope.account_id, "at": at}
     )

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Key, Scope, TenantId
+from gateway.store.base import Base, Key, Scope, TenantId, of_scope, scope_values
 
 
 class PackageRow(Base):
@@ -118,10 +118,14 @@ def of_account(
     return tuple(StoredPackage(*row) for row in connection.execute(found))
 
 
+_RUNNING = _PACKAGES.where(*of_scope(PackageRow), PackageRow.expired_at.is_(None)).order_by(
+    PackageRow.id
+)
+
+
 def running(connection: Connection, scope: Scope) -> tuple[StoredPackage, ...]:
     """Those that have not ended, the earliest purchase first."""
-    found = _of(scope).where(PackageRow.expired_at.is_(None)).order_by(PackageRow.id)
-    return tuple(StoredPackage(*row) for row in connection.execute(found))
+    return tuple(StoredPackage(*row) for row in connection.execute(_RUNNING, scope_values(scope)))
 
 
 def change(

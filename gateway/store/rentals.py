@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from gateway.store.base import Scope
+from gateway.store.base import Scope, of_scope, scope_values
 from gateway.store.numbers import DidRow
 
 
@@ -105,14 +105,11 @@ def change(connection: Connection, scope: Scope, did_id: uuid.UUID, values: dict
     )
 
 
+_KEPT = _RENTALS.where(
+    *of_scope(DidRow), DidRow.released_at.is_(None), DidRow.rent_due_at.is_not(None)
+).order_by(DidRow.id)
+
+
 def kept(connection: Connection, scope: Scope) -> tuple[StoredRental, ...]:
     """Every number that an account rents."""
-    rows = connection.execute(
-        _RENTALS.where(
-            DidRow.tenant_id == scope.tenant_id,
-            DidRow.account_id == scope.account_id,
-            DidRow.released_at.is_(None),
-            DidRow.rent_due_at.is_not(None),
-        ).order_by(DidRow.id)
-    )
-    return tuple(StoredRental(*row) for row in rows)
+    return tuple(StoredRental(*row) for row in connection.execute(_KEPT, scope_values(scope)))

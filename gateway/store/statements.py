@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.vat import VatKind, VatTreatment
-from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
+from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId, of_scope, scope_values
 
 
 class StatementRow(Base):
@@ -127,10 +127,18 @@ class StoredStatement:
 _COLUMNS = [getattr(StatementRow, name) for name in StoredStatement.__slots__]
 
 
+_LAST = (
+    select(*_COLUMNS)
+    .where(*of_scope(StatementRow))
+    .order_by(StatementRow.starts_on.desc())
+    .limit(1)
+)
+
+
 def last_of(connection: Connection, scope: Scope) -> StoredStatement | None:
     """The newest statement of an account."""
-    found = newest(connection, scope, before=None, limit=1)
-    return found[0] if found else None
+    row = connection.execute(_LAST, scope_values(scope)).first()
+    return None if row is None else StoredStatement(*row)
 
 
 def newest(

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Key, Micros, Scope, TenantId
+from gateway.store.base import Base, Key, Micros, Scope, TenantId, of_scope, scope_values
 
 
 class SubscriptionRow(Base):
@@ -109,15 +109,12 @@ def add(connection: Connection, subscription: StoredSubscription) -> None:
     )
 
 
+_OPEN = _SUBSCRIPTIONS.where(*of_scope(SubscriptionRow), SubscriptionRow.ended_at.is_(None))
+
+
 def open_of(connection: Connection, scope: Scope) -> StoredSubscription | None:
     """The one that has not ended; an account has one at the most."""
-    row = connection.execute(
-        _SUBSCRIPTIONS.where(
-            SubscriptionRow.tenant_id == scope.tenant_id,
-            SubscriptionRow.account_id == scope.account_id,
-            SubscriptionRow.ended_at.is_(None),
-        )
-    ).first()
+    row = connection.execute(_OPEN, scope_values(scope)).first()
     return None if row is None else StoredSubscription(*row)
 
 
