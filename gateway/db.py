@@ -50,6 +50,7 @@ def engine_for(
     pool_size: int = 6,
     statement_timeout_ms: int | None = None,
     behind_pooler: bool = False,
+    durable: bool = True,
 ) -> Engine:
     """One engine per process and URL.
 
@@ -57,10 +58,14 @@ def engine_for(
     shows as one failed statement; `UnitOfWorks.retrying` runs an idempotent deed once more.
     `behind_pooler` turns prepared statements off: PgBouncer in transaction mode hands the next
     statement to another server session, which does not know them (psycopg#280).
+    Without `durable` nobody waits for the disk, and a server that dies loses the last second: for
+    what would be done again, such as the demo's past.
     """
     options = LIBPQ_OPTIONS
     if statement_timeout_ms is not None:
         options += f" -c statement_timeout={statement_timeout_ms}"
+    if not durable:
+        options += " -c synchronous_commit=off"
     connect_args: dict[str, Any] = {
         "options": options,
         "application_name": application_name,

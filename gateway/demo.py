@@ -6,18 +6,21 @@ the first start on the sandbox carrier's traffic calls them through the same web
 callers.
 """
 
+import datetime as dt
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
 import requests
 
-from gateway import bootstrap, demo_past
+from gateway import bootstrap, db, demo_past
 from gateway.config import Settings
-from gateway.demo_cast import CAST, DemoAccount, DemoNumber
+from gateway.demo_cast import CAST, FUNDS_KEY, DemoAccount, DemoNumber
 from gateway.demo_past import Customer, Past
+from gateway.demo_plans import demo_plans
 from gateway.embedded.process import CannotStart
 from gateway.providers.telephony import ProviderError
 from gateway.runtime import Runtime
@@ -37,7 +40,7 @@ from gateway.services.numbers import Number
 from gateway.services.payment_methods import CardsUnreachable
 from gateway.store import numbers as number_store
 from gateway.store.base import Scope
-from gateway.uow import UnitOfWork
+from gateway.uow import UnitOfWork, UnitsOfWork
 
 ACTOR = "demo"
 CARD = "pm_card_visa"
@@ -48,27 +51,50 @@ CARRIER_WAIT_SECONDS = 20.0
 def seed(settings: Settings, *, with_past: bool = True) -> tuple[str, ...]:
     """What `ringledger up` does before anybody logs in; the lines to show on the screen."""
     runtime = bootstrap.build_runtime(settings)
+    quick = _without_waiting(settings, runtime)
     try:
         with runtime.units.begin() as uow:
             plans.publish_catalogue(uow, "release")
         if not settings.sandbox:
             return ()
+        _publish_plans(runtime)
         password = _password(settings.var_dir)
         _wait_for_carrier(settings)
         past = _past(runtime, settings.var_dir) if with_past else None
-        then = demo_past.at(runtime, past.began) if past else runtime
         customers = [
-            Customer(one, *_account(runtime if one.is_new else then, one, password)) for one in CAST
+            Customer(one, *_account(_when_opened(quick, past, one), one, password)) for one in CAST
         ]
         with runtime.units.begin() as uow:
             _login(uow, None, OLGA, "Olga", password, "ops")
         _reconnect_numbers(runtime)
         if past is not None:
             grown = [customer for customer in customers if not customer.one.is_new]
-            demo_past.live(settings, runtime, past, grown)
+            demo_past.live(settings, quick, past, grown)
         return _welcome(settings, password)
     finally:
         runtime.units.engine.dispose()
+        quick.units.engine.dispose()
+
+
+def _without_waiting(settings: Settings, runtime: Runtime) -> Runtime:
+    """Thousands of small transactions, each of which would wait for the disk."""
+    engine = db.engine_for(settings.database_url, application_name="demo", durable=False)
+    return replace(runtime, units=UnitsOfWork(engine, runtime.units.clock))
+
+
+def _publish_plans(runtime: Runtime) -> None:
+    with runtime.units.begin() as uow:
+        sold = {version.plan_code for version in plans.list_plans(uow)}
+        for code, document in demo_plans().items():
+            if code not in sold:
+                plans.publish_plan(uow, code, document, ACTOR)
+
+
+def _when_opened(runtime: Runtime, past: Past | None, one: DemoAccount) -> Runtime:
+    """With the clock of that day."""
+    if past is None or one.is_new:
+        return runtime
+    return demo_past.at(runtime, past.began + dt.timedelta(days=one.opens_on))
 
 
 def _past(runtime: Runtime, var_dir: Path) -> Past | None:
@@ -108,7 +134,7 @@ def _fund(runtime: Runtime, scope: Scope, one: DemoAccount) -> None:
                 amount_micros=one.funds_micros,
                 method_id=None,
                 actor=one.person,
-                idempotency_key="demo-funds",
+                idempotency_key=FUNDS_KEY,
             )
             return
     with runtime.units.begin() as uow:
@@ -119,7 +145,7 @@ def _fund(runtime: Runtime, scope: Scope, one: DemoAccount) -> None:
             method="manual",
             reason="Demo money",
             actor=ACTOR,
-            idempotency_key="demo-funds",
+            idempotency_key=FUNDS_KEY,
         )
 
 
@@ -164,6 +190,7 @@ def _open(uow: UnitOfWork, one: DemoAccount) -> Account:
             name=one.name,
             billing_email=one.email,
             plan_code=one.plan_code,
+            currency=one.currency,
             country=one.country,
             time_zone=one.time_zone,
             term=one.term,

@@ -6,6 +6,7 @@ from typing import Any
 from billing.money import MICROS
 from billing.terms import Term
 
+FUNDS_KEY = "demo-funds"
 OFFICE, MOBILE, WEST, EAST = "+14155550101", "+14155550102", "+13105550103", "+12125550104"
 WORKSHOP = "+13125550105"
 
@@ -28,6 +29,16 @@ class DemoNumber:
     source: str
     plan: dict[str, Any]
     texts_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoText:
+    """Between the first of the account's numbers and a phone, at noon of the day."""
+
+    day: int
+    is_in: bool
+    body: str
+    peer: str = "+17025550111"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +65,12 @@ class DemoAccount:
     packages: tuple[tuple[int, str], ...] = ()  # bought: the day, the offer
     stopped: tuple[tuple[int, str], ...] = ()  # renewals that were stopped
     wishes: tuple[tuple[int, str], ...] = ()  # plans asked for
+    texts: tuple[DemoText, ...] = ()
     pays_bills: bool = False  # by bank transfer, some days before they are due
+    iban: str = ""  # bills are collected from it: its mandate was signed on the first day
+    refund: tuple[int, int] | None = None  # the day, and the micros of its first payment
+    opens_on: int = 0  # so many days after the others
+    currency: str = "USD"
     is_new: bool = False  # opened at the first start, without a past
 
 
@@ -155,6 +171,13 @@ MAIN = (
         about="pay as you go, with money on its account",
         numbers=(FRONT_DESK, NEW_YORK, HOTLINE, LAS_VEGAS),
         calls_a_day=1.8,
+        texts=(
+            DemoText(20, True, "Hi, do you have an appointment on Friday?"),
+            DemoText(20, False, "Yes: at ten, or at half past two. Which one suits you?"),
+            DemoText(21, True, "Ten is fine. Thank you!"),
+            DemoText(30, True, "Are you open on Monday?", "+12125550187"),
+            DemoText(33, False, "We are, from eight to six.", "+12125550187"),
+        ),
     ),
     DemoAccount(
         name="Bolt",
@@ -300,4 +323,36 @@ OPERATORS = (
 )
 """Customers on the plan of each of the five operators."""
 
-CAST = (*MAIN, *OPERATORS)
+MORE = (
+    DemoAccount(
+        name="Juno",
+        email="jana@juno.example",
+        person="Jana",
+        plan_code="agency_eur",
+        about="in euros: included credit, invoices with German VAT, collected by SEPA debit",
+        currency="EUR",
+        country="DE",
+        time_zone="Europe/Berlin",
+        has_card=False,
+        numbers=(_desk("Juno", "646"),),
+        calls_a_day=0.9,
+        talk_seconds=600,
+        iban="DE02120300000000202051",
+    ),
+    DemoAccount(
+        name="Kale",
+        email="kim@kale.example",
+        person="Kim",
+        plan_code="growing",
+        about="its minutes ran out and its plan became the larger one by itself; one refund",
+        funds_micros=60 * MICROS,
+        numbers=(_desk("Kale", "503"),),
+        calls_a_day=1.8,
+        talk_seconds=420,
+        refund=(34, 15 * MICROS),
+        opens_on=24,
+    ),
+)
+"""What none of the operators does, on plans of the demo's own."""
+
+CAST = (*MAIN, *OPERATORS, *MORE)

@@ -18,23 +18,33 @@ from zoneinfo import ZoneInfo
 
 import requests
 
+from billing.messages import MessageStatus
 from billing.metering import LegStatus
 from billing.purchases import Purchaser
 from billing.transfers import Transfer
 from gateway.config import Settings
-from gateway.demo_cast import DemoAccount
+from gateway.demo_cast import FUNDS_KEY, DemoAccount, DemoText
 from gateway.providers.mail import SandboxMailer
 from gateway.runtime import Runtime
 from gateway.services import (
     calls,
+    debit_runs,
+    debits,
+    mandates,
     memberships,
+    message_events,
+    messages,
     packages,
     plan_changes,
+    refunds,
     statements,
     transfers,
 )
 from gateway.services.calls import LegEvent, Routed
+from gateway.services.message_events import IncomingText, TextNews
+from gateway.services.messages import NewText
 from gateway.services.numbers import Number
+from gateway.store import charges
 from gateway.store.base import Scope
 from gateway.uow import UnitsOfWork
 from routing.acts import Dial
@@ -58,6 +68,12 @@ CALLS_PER_IMPORT = 200
 NIGHTLY = (settle.drain, renewals.drain, carrier.drain, notify.drain)
 DAILY = (settle.drain, carrier.drain)  # a first start should not wait for looks by the hour
 CENT = 10_000
+NOON = dt.time(12)
+DEBITS_UNTIL = 9  # of a month: bills are due on its second day
+DEMO_SELLER = {
+    "seller_iban": "DE89370400440532013000",
+    "seller_creditor_id": "DE98ZZZ09999999999",
+}
 
 
 @dataclass
@@ -141,6 +157,8 @@ class _Days:
 
     def _one_day(self, customer: Customer, n: int, day: dt.date, opened: dt.datetime) -> None:
         one, then = customer.one, at(self.runtime, opened)
+        if n < one.opens_on:
+            return
         for when, code in one.packages:
             if when == n:
                 _buy(then, customer, code)
@@ -156,7 +174,47 @@ class _Days:
                 memberships.set_billing(uow, customer.scope, "agency_shared", "olga")
         if one.pays_bills:
             _pay_bills(then, customer)
+        if one.iban:
+            self._mandate(then, customer, n, day)
+        if one.refund is not None and one.refund[0] == n:
+            _give_back(then, customer, one.refund[1])
+        for place, text in enumerate(one.texts):
+            if text.day == n and customer.lines:
+                moment = _clock(day, NOON) + dt.timedelta(minutes=place)
+                if self.past.began < moment < self.past.until:
+                    _text(at(self.runtime, moment), customer, text, place)
         self._calls(customer, n, day)
+
+    def _mandate(self, then: Runtime, customer: Customer, n: int, day: dt.date) -> None:
+        """Signed on the first day; in the first week of a month staff asks the bank for what is
+        due, and the bank's file says that it came."""
+        if n == 0:
+            with then.units.begin() as uow:
+                mandates.keep(
+                    uow,
+                    customer.scope,
+                    reference="DEMO-1",
+                    signed_on=day,
+                    holder="",
+                    iban=customer.one.iban,
+                    actor="olga",
+                )
+        if day.day > DEBITS_UNTIL:
+            return
+        seller = self.runtime.settings.model_copy(update=DEMO_SELLER)
+        debit_runs.prepare(then.units, seller, "olga")
+        with then.units.begin() as uow:
+            for debit in debits.list_debits(uow, state="submitted").items:
+                if debit.collect_on <= day:
+                    came = Transfer(
+                        bank_id=f"demo-{debit.end_to_end_id}",
+                        booked_on=day,
+                        amount_micros=debit.amount_micros,
+                        currency=debit.currency,
+                        reference=debit.end_to_end_id,
+                        payer=customer.one.name,
+                    )
+                    transfers.take(uow, came, "olga")
 
     def _calls(self, customer: Customer, n: int, day: dt.date) -> None:
         rng = random.Random(f"{customer.one.name}:{n}")
@@ -213,6 +271,46 @@ def _pay_bills(then: Runtime, customer: Customer) -> None:
         )
         with then.units.begin() as uow:
             transfers.take(uow, paid, "olga")
+
+
+def _give_back(then: Runtime, customer: Customer, micros: int) -> None:
+    if then.till is None:
+        return
+    with then.units.read() as uow:
+        first = charges.find_by_key(uow.connection, customer.scope, FUNDS_KEY)
+    if first is not None:
+        refunds.refund(
+            then.units,
+            then.till,
+            customer.scope,
+            first.id,
+            amount_micros=micros,
+            reason="Paid more than was wanted",
+            actor="olga",
+            idempotency_key="demo-refund",
+        )
+
+
+def _text(then: Runtime, customer: Customer, text: DemoText, place: int) -> None:
+    """Told as the carrier tells it: one that came in, or one of ours with its end."""
+    line = customer.lines[0]
+    sid = "SM" + _sid(f"{customer.one.name}:text:{place}")[2:]
+    with then.units.begin() as uow:
+        if text.is_in:
+            came = IncomingText(sid, text.peer, line.e164, text.body, 1, 0, uow.now)
+            form = {"MessageSid": sid, "From": text.peer, "To": line.e164, "Body": text.body}
+            message_events.receive(uow, came, form)
+            return
+        sent = messages.send(
+            uow,
+            customer.scope,
+            NewText(line.id, text.peer, text.body),
+            actor=customer.one.person,
+            idempotency_key=f"demo-text-{place}",
+        )
+        news = TextNews(sid, MessageStatus.DELIVERED, segments=1)
+        told = {"MessageSid": sid, "MessageStatus": "delivered", "To": text.peer}
+        message_events.report(uow, sent.tenant_id, sent.id, news, told)
 
 
 @dataclass
