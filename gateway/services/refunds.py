@@ -347,7 +347,7 @@ def _sweep(units: UnitsOfWork, queue: LeasedQueue[_Due], look: Callable[[_Due], 
 
 def look_at_charge(units: UnitsOfWork, till: Till, charge: Charge) -> None:
     """Ask what went back of a payment, by whomever; it is asked again where no answer comes."""
-    assert charge.provider_ref is not None, "what went back came in"
+    assert charge.provider_ref is not None, "news named it"
     try:
         made = till.provider.refunds_of(charge.provider_ref)
     except ProviderError as failure:

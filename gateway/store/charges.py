@@ -147,8 +147,10 @@ _IS_OPEN = ChargeRow.state.in_(("pending", "unknown", "requires_action"))
 
 # One that was credited needs no look; one that failed does, for money that came after all.
 queue = LeasedQueue(ChargeRow, "ask_at", Charge, news_for=ChargeRow.state != "ok")
-# Of what came in, something went back.
-refunds = LeasedQueue(ChargeRow, "refunds_ask_at", Charge, news_for=ChargeRow.state == "ok")
+# Something of it went back, perhaps before its own end was known here.
+refunds = LeasedQueue(
+    ChargeRow, "refunds_ask_at", Charge, news_for=ChargeRow.provider_ref.is_not(None)
+)
 
 
 # Written out once: to build and compare such a statement costs more than the server takes for it.

@@ -10,7 +10,7 @@ from world import ONE_PHONE, Member, World
 
 from billing.catalogue import load_catalogue
 from billing.money import parse_amount
-from gateway.sandbox.cards import PAYS, SENDS_BACK, CardFaults
+from gateway.sandbox.cards import ASKS_BANK, PAYS, SENDS_BACK, CardFaults
 from gateway.services import (
     audit,
     charge_flags,
@@ -382,6 +382,21 @@ def test_c10_a_refund_made_elsewhere_flags_the_payment_also_beside_one_of_ours(
     assert flag(stage, charge) == "refunded"
     with pytest.raises(Conflict, match="refunded at the provider: post an adjustment"):
         gives(stage, charge, "1.00")
+
+
+def test_c10_a_payment_given_back_elsewhere_before_its_end_was_known_here_is_flagged(
+    stage: World,
+) -> None:
+    acme = member(stage)
+    stage.cards.tell("4242", ASKS_BANK)
+    charge = pays(stage, acme.scope, "20.00")
+    assert charge.state == "requires_action"
+    payment = stage.cards.payments[str(charge.provider_ref)]
+    stage.cards.events.lose = 1
+    stage.cards.answer_bank(payment, agreed=True)
+    stage.cards.refund(stage.cards.payments[payment["id"]], 100, {})
+    later(stage, seconds=5)
+    assert flag(stage, charge) == "refunded"
 
 
 def test_c10_the_plan_gives_nothing_back_unless_it_says_so(stage: World) -> None:
