@@ -40,8 +40,8 @@ SHELL = ("gateway.browser", "gateway.figures", "gateway.headers", "gateway.healt
          "gateway.limits", "gateway.problems", "gateway.runtime")  # fmt: skip
 BELOW_EDGES = (*RULES, *PLAIN, *STORE, *SERVICES, "gateway.runtime")
 ROOF = ("gateway.app", "gateway.bootstrap", "gateway.cli", "gateway.commands", "gateway.crew",
-        "gateway.demo", "gateway.demo_cast", "gateway.demo_past", "gateway.demo_plans", "gateway.up",
-        "wsgi", "workers.__main__", "workers.context")  # fmt: skip
+        "gateway.demo", "gateway.demo_cast", "gateway.demo_past", "gateway.demo_plans",
+        "gateway.up", "wsgi", "workers.__main__", "workers.context")  # fmt: skip
 
 HOUSE = {
     "rules: billing": Room(0, ("billing",), (), ("phonenumbers", "holidays", "stdnum")),
