@@ -93,7 +93,8 @@ def ask_what_if(access: Access, body: WhatIfIn) -> WhatIfOut:
     Calls are taken as they were, packages that were bought stay bought, and another plan's pool is
     full at the start of each cycle. A plan that upgrades by itself does so when its minutes are
     used up; the fee of that is part of access. An agency's included credit pays for its clients
-    too, where the plan shares it.
+    too, where the plan shares it; what they would have drawn of its pool is not known, nor what
+    would have rolled over.
     """
     for name, at in (("since", body.since), ("until", body.until)):
         if at.tzinfo is None:

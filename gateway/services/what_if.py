@@ -6,7 +6,8 @@ upgrades by itself, it does so at the leg that uses up the minutes, as if the ba
 Rent is that of the other plan for the months that were posted, access for the months that began.
 Credit that another plan's fee includes pays what the calls and texts of each cycle would have cost,
 as far as it goes: of an agency those of its clients too, at what they were charged, while they
-shared it.
+shared it. What clients would have drawn of an agency's other pool, and what would have rolled over,
+is not known.
 """
 
 from __future__ import annotations

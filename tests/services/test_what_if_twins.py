@@ -4,7 +4,7 @@ Twins live the same days, each under a plan of its own; what one would have paid
 the other is what the other was charged, to the micro. It is not defined, and not compared, where a
 plan lets its account do what the other forbids: texts under a plan that sells none, packages and
 bundles that are bought, calls that a plan refuses or cuts, a free first week of rent that reaches
-over the end of the period; nor where minutes roll over.
+over the end of the period; nor where minutes roll over, or clients draw an agency's pool.
 """
 
 import datetime as dt
