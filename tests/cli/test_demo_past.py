@@ -165,12 +165,31 @@ def test_a_second_start_lives_nothing_again(lived: Demo) -> None:
 
 BUSINESSES = ("ann@acme.example", "dora@dune.example", "jana@juno.example")
 STAFF = "olga@ringledger.example"
-STANDARD = {
+EVERYTHING = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]},
+    "rules": {"color-contrast": {"enabled": False}},
     "resultTypes": ["violations"],
 }
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
-ALL_CHARGES = ("/ops/charges?all=1",)  # the list shows open ones at first, and there are none
+COLOURS = {
+    "runOnly": {"type": "rule", "values": ["color-contrast"]},
+    "resultTypes": ["violations"],
+}
+MARK_REPEATED = """() => {
+  const shapes = new Set();
+  for (const row of document.querySelectorAll("tbody tr")) {
+    const wordless = row.outerHTML.replace(/>[^<]+</g, ">.<");
+    const bare = wordless.replace(/ (?!class=)[a-z-]+="[^"]*"/g, "");
+    const shape = row.closest("table").className + bare;
+    if (shapes.has(shape)) row.setAttribute("data-repeated", "");
+    shapes.add(shape);
+  }
+}"""
+"""Rows of the same elements and classes as an earlier one: their colours are its colours."""
+OTHERS = {"exclude": [["[data-repeated]"]]}
+STAFFS_WAY = (
+    "/ops/accounts?query=Dune+Dental",  # a client's page leads further than an agency's
+    "/ops/charges?all=1",  # the list shows open ones at first, and there are none
+)
 BY_FORM = {
     "web.number_order": "/numbers/order?e164=%2B14155550123",
 }
@@ -225,16 +244,24 @@ def log_in(context: BrowserContext, email: str, password: str) -> Page:
 
 
 def faults(page: Page, path: str) -> Iterator[str]:
-    """What axe-core finds, in light and, of the colours, in dark."""
+    """What axe-core finds: of everything in light, and of the colours in light and in dark."""
     page.emulate_media(color_scheme="light")
     answer = page.goto(path)
     assert answer is not None and answer.status == 200, f"{path}: {answer}"
     page.evaluate(AXE)
-    for scheme, options in (("light", STANDARD), ("dark", COLOURS)):
+    page.evaluate(MARK_REPEATED)
+    for scheme, where, options in (
+        ("light", None, EVERYTHING),
+        ("light", OTHERS, COLOURS),
+        ("dark", OTHERS, COLOURS),
+    ):
         page.emulate_media(color_scheme=scheme)
-        for violation in page.evaluate("options => axe.run(options)", options)["violations"]:
-            where = [node["html"][:120] for node in violation["nodes"][:3]]
-            yield f"{path} ({scheme}): {violation['id']}: {violation['help']}: {where}"
+        found = page.evaluate(
+            "([where, options]) => axe.run(where ?? document, options)", [where, options]
+        )
+        for violation in found["violations"]:
+            nodes = [node["html"][:120] for node in violation["nodes"][:3]]
+            yield f"{path} ({scheme}): {violation['id']}: {violation['help']}: {nodes}"
 
 
 @pytest.mark.browser
@@ -252,7 +279,7 @@ def test_every_page_is_for_everybody(lived: Demo, chromium: Browser) -> None:
             # Reduced motion: no colour is looked at on its way to another.
             context = chromium.new_context(base_url=url, reduced_motion="reduce")
             page = log_in(context, email, lived.password)
-            start = ALL_CHARGES if email == STAFF else ("/",)
+            start = STAFFS_WAY if email == STAFF else ("/",)
             for endpoint, path in (linked(context, adapter, pages, start) | BY_FORM).items():
                 if endpoint in seen or (endpoint in BY_FORM and email == STAFF):
                     continue
