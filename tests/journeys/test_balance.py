@@ -18,12 +18,6 @@ from gateway.store.rollups import DailyUsageRow
 REJECT = '<Reject reason="rejected"'
 
 
-@pytest.fixture(scope="module")
-def stage(lasting_stage: World) -> World:
-    """One for the whole file; each test opens accounts of its own."""
-    return lasting_stage
-
-
 def talk(stage: World, member: Member, seconds: float) -> str:
     stage.person(FRONT_DESK, talks=seconds)
     call_sid = stage.call(member.e164)
@@ -176,7 +170,7 @@ def test_c2_calls_that_drain_a_balance_together_are_ended_by_rest(stage: World) 
     stage.prove_ledger()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def dear_cut(stage: World) -> str:
     """Both legs at 0.05 a minute and 0.20 more for the phone: 0.60 is two minutes."""
     surcharge = {"label": "Dear", "prefixes": ["1415"], "per_minute": "0.20"}

@@ -23,12 +23,6 @@ from gateway.store.receipts import ReceiptRow
 from gateway.store.recordings import RecordingRow
 
 
-@pytest.fixture(scope="module")
-def stage(lasting_stage: World) -> World:
-    """One for the whole file; each test opens accounts of its own."""
-    return lasting_stage
-
-
 def phone(address: str, **more: Any) -> dict[str, Any]:
     return {"type": "number", "address": address, **more}
 

@@ -41,20 +41,6 @@ BANK, LOST, POOR = "pm_card_authenticationRequired", "pm_card_lost", "pm_card_in
 PLAN = "prepaid_recharge"  # below 10.00 up to 50.00
 
 
-@pytest.fixture(scope="module")
-def stage(lasting_stage: World) -> World:
-    """One for the whole file; each test opens accounts of its own."""
-    return lasting_stage
-
-
-@pytest.fixture(autouse=True)
-def _fair_weather(stage: World) -> Any:
-    yield
-    stage.cards.faults = CardFaults()
-    for card in ("4242", "4444"):
-        stage.cards.tell(card, PAYS)
-
-
 def till(stage: World) -> Till:
     return stage.runtime.cards()
 
@@ -708,9 +694,7 @@ def test_e3_settings_keep_their_row(stage: World) -> None:
 def test_s3_09_a_business_days_use_is_put_on_the_card_once_the_day_is_over(stage: World) -> None:
     """Friday's calls and those of the weekend are two bills; a decline is tried again."""
     friday = dt.datetime(2026, 8, 7, 16, 0, tzinfo=dt.UTC)
-    now = stage.carrier.clock.now()
-    assert now < friday, "the stage has lived too long: choose a later Friday"
-    stage.carrier.run_for((friday - now).total_seconds())
+    stage.wait_until(friday)
     cora = stage.join("Cora", funds=0, plan="small_teams", document=ONE_PHONE, needs_card=False)
     card(stage, cora.scope)
     looks.drain(stage.units, "US")

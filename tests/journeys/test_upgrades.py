@@ -30,19 +30,12 @@ from gateway.store.calls import CallRow
 from gateway.store.ledger import PostingRow
 from gateway.store.mail import MailRow
 from gateway.store.plan_changes import PlanChangeRow
-from tests.journeys.conftest import lasting_stage  # noqa: F401
 from tests.rules.story import amounts, lines, set_balance, talk
 
 SMALL_FEE, LARGE_FEE = 10_000_000, 30_000_000
 FULL_FEE = LARGE_FEE - SMALL_FEE
 DAY = dt.timedelta(days=1)
 numbers = count()
-
-
-@pytest.fixture(scope="module")
-def stage(lasting_stage: World) -> World:  # noqa: F811
-    """Each test opens accounts of its own."""
-    return lasting_stage
 
 
 def a_plan(minutes: int, fee: str, shared: bool = False, **more: Any) -> dict[str, Any]:
