@@ -1,7 +1,7 @@
 """VAT ids: their form and their check digits, by country.
 
-A right id says nothing yet of whose it is: that is looked up in the register (VIES in the Union)
-by a person, before tax is left out on its strength.
+A right id says nothing yet of whose it is: that is looked up in the register (VIES in the Union),
+by a person or with its help, before tax is left out on its strength.
 """
 
 import re
@@ -44,6 +44,14 @@ def parse_vat_id(typed: str, country: str) -> str:
             f"{text} is no VAT id of {country}: compare it with the register, digit by digit"
         ) from None
     return text
+
+
+def is_in_vies(vat_id: str, country: str) -> bool:
+    """Does the Union's register answer for it? It has Northern Ireland's ids, and Britain's not.
+    `vat_id` as `parse_vat_id` gives it."""
+    return country.lower() in european.MEMBER_STATES or (
+        country == "GB" and vat_id.startswith("XI")
+    )
 
 
 def _check_of(country: str) -> Callable[[str], str] | None:

@@ -2,11 +2,13 @@
 
 import datetime as dt
 
+from billing.vat_ids import InvalidVatId, is_in_vies, parse_vat_id
 from gateway import db, logs
 from gateway.config import Settings, load_settings
 from gateway.links import PublicLinks
 from gateway.providers.payments import PaymentProvider
 from gateway.providers.telephony import Telephony
+from gateway.providers.vat_register import VatRegister
 from gateway.runtime import Runtime
 from gateway.services.till import Till
 from gateway.uow import UnitsOfWork
@@ -65,3 +67,18 @@ def _connect_carrier(settings: Settings) -> Telephony:
         auth_token=settings.twilio_auth_token,
         api_url=settings.twilio_api_url,
     )
+
+
+def connect_vat_register(settings: Settings) -> VatRegister | None:
+    """None: nobody is asked. The seller's own id, where it is one of the Union's, has the register
+    give consultation numbers."""
+    if settings.vat_check == "off":
+        return None
+    # Not at the top: most installations ask nobody.
+    from gateway.providers.vies import Vies
+
+    try:
+        seller = parse_vat_id(settings.seller_vat_id, settings.seller_country)
+    except InvalidVatId:
+        seller = ""
+    return Vies(settings.vies_url, seller if is_in_vies(seller, settings.seller_country) else "")

@@ -14,7 +14,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from dotenv import dotenv_values
@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     seller_iban: str = ""  # where transfers go, for e-invoices and debits
     seller_bic: str = Field("", pattern="^([A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?)?$")
     seller_creditor_id: str = Field("", max_length=35)  # the central bank's, for SEPA debits
+    # Whether VIES is asked about customers' VAT ids; "confirm": its yes does without staff.
+    vat_check: Literal["off", "ask", "confirm"] = "off"
+    vies_url: str = ""
     secret_key: str = Field("", repr=False)
     bootstrap_ops_token: str = Field("", repr=False)
     web_concurrency: int = Field(2, ge=1, le=64)
@@ -121,7 +124,7 @@ class Settings(BaseSettings):
             raise ValueError("must look like redis://host:6379/0, rediss://… or unix:///path")
         return value
 
-    @field_validator("public_url", "twilio_api_url")
+    @field_validator("public_url", "twilio_api_url", "vies_url")
     @classmethod
     def _web_base(cls, value: str) -> str:
         if not value:

@@ -35,7 +35,8 @@ PLAIN = ("gateway.config", "gateway.links", "gateway.logs", "gateway.metrics")
 STORE = ("gateway.db", "gateway.uow", "gateway.store")
 PAPERS = ("gateway.papers",)
 SERVICES = ("gateway.services", "gateway.providers.telephony", "gateway.providers.mail",
-            "gateway.providers.hooks", "gateway.providers.payments")  # fmt: skip
+            "gateway.providers.hooks", "gateway.providers.payments",
+            "gateway.providers.vat_register")  # fmt: skip
 SHELL = ("gateway.browser", "gateway.figures", "gateway.headers", "gateway.health",
          "gateway.limits", "gateway.problems", "gateway.runtime")  # fmt: skip
 BELOW_EDGES = (*RULES, *PLAIN, *STORE, *SERVICES, "gateway.runtime")

@@ -34,6 +34,8 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
             REDIS_URL="localhost:6379",
             PUBLIC_URL="calls.example.com",
             MAIL_URL="mail.example.com",
+            VAT_CHECK="always",
+            VIES_URL="vies.example.com",
             SECRET_KEY="short",
             TWILIO_ACCOUNT_SID="AC123",
             STRIPE_API_KEY="sk_test",
@@ -42,11 +44,18 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     told = "\n".join(caught.value.problems)
     for name in (
         *("PORT", "WEB_CONCURRENCY", "LOG_LEVEL", "DATABASE_URL", "REDIS_URL", "PUBLIC_URL"),
-        *("MAIL_URL", "SECRET_KEY", "TWILIO_ACCOUNT_SID", "STRIPE_WEBHOOK_SECRET"),
+        *(
+            "MAIL_URL",
+            "VAT_CHECK",
+            "VIES_URL",
+            "SECRET_KEY",
+            "TWILIO_ACCOUNT_SID",
+            "STRIPE_WEBHOOK_SECRET",
+        ),
         *("TWILIO_AUTH_TOKEN", "BOOTSTRAP_OPS_TOKEN_FILE"),
     ):
         assert name in told
-    assert len(caught.value.problems) == 12
+    assert len(caught.value.problems) == 14
     assert all(problem.endswith(".") for problem in caught.value.problems)
 
 
