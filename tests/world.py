@@ -24,6 +24,7 @@ from werkzeug.test import TestResponse
 from billing.ledger import fingerprint
 from gateway import db
 from gateway.app import create_app
+from gateway.bootstrap import connect_vat_register
 from gateway.config import Settings, load_settings
 from gateway.links import PublicLinks
 from gateway.providers.mail import SandboxMailer
@@ -153,7 +154,8 @@ class World:
 
     def worker_on(self, units: UnitsOfWork) -> Work:
         runtime = self.runtime if units is self.units else self.runtime_on(units)
-        return Work(runtime, SandboxMailer())
+        register = connect_vat_register(self.settings)
+        return Work(runtime, SandboxMailer(), vat_register=register)
 
     def _take_news(self, url: str, body: bytes, headers: dict[str, str]) -> int:
         """The card network's news, into the application."""

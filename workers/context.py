@@ -9,6 +9,7 @@ from functools import cache
 from gateway import bootstrap
 from gateway.providers.hooks import Hooks, HttpHooks
 from gateway.providers.mail import Mailer, mailer_for
+from gateway.providers.vat_register import VatRegister
 from gateway.runtime import Runtime
 
 
@@ -17,6 +18,7 @@ class Work:
     runtime: Runtime
     mailer: Mailer
     hooks: Hooks = field(default_factory=HttpHooks)
+    vat_register: VatRegister | None = None  # None: VAT ids are looked up by people alone
 
 
 def work() -> Work:
@@ -27,4 +29,9 @@ def work() -> Work:
 @cache
 def _work_of(pid: int) -> Work:
     runtime = bootstrap.build_runtime()
-    return Work(runtime, mailer_for(runtime.settings.mail_url))
+    settings = runtime.settings
+    return Work(
+        runtime,
+        mailer_for(settings.mail_url),
+        vat_register=bootstrap.connect_vat_register(settings),
+    )

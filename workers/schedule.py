@@ -56,6 +56,8 @@ CHORES = (
     Bell("reconciliation", chores.comparison_due_at, chores.compare),
 )
 """Nobody is rung for these: the clock does them, and one clock at a time."""
+VAT_IDS = Bell("vat-ids", chores.vat_ids_due_at, chores.look_up_vat_ids)
+"""One more of them, where a register is asked."""
 
 
 class Clock:
@@ -64,6 +66,7 @@ class Clock:
         self.units = tools.runtime.units
         self.holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self.stopping = threading.Event()
+        self._chores = CHORES if tools.vat_register is None else (*CHORES, VAT_IDS)
         self._doorbells = Doorbells(connect(tools.runtime.settings.redis_url))
         self._silent_until = 0.0
         self._watched_at = 0.0
@@ -98,7 +101,7 @@ class Clock:
                 oldest, now = bell.oldest_due_at(uow), uow.now
             if oldest is not None:
                 self._attend(bell, waited=now - oldest)
-        for chore in CHORES:
+        for chore in self._chores:
             with self.units.read() as uow:
                 due = chore.oldest_due_at(uow) is not None
             if due:

@@ -30,6 +30,7 @@ from gateway.services import (
     plans,
     statement,
     tokens,
+    vat_checks,
 )
 from gateway.services.accounts import AccountFlag
 from gateway.services.errors import Conflict, Invalid
@@ -91,10 +92,13 @@ def account_page(
     with runtime.current().units.read() as uow:
         subject = account_of(uow, account_id)
         scope = subject.scope
+        answer = vat_checks.find_answer(uow, subject)
         return render_template(
             "ops/account.html",
             section="accounts",
             subject=subject,
+            register=answer,
+            evidence=vat_checks.evidence_of(answer) if answer and answer.answer == "valid" else "",
             seen=overview.overview(uow, scope),
             lines=statement.list_postings(uow, scope, None, LINES_SHOWN).items,
             numbers=numbers.list_numbers(uow, scope, limit=PAGE).items,
@@ -122,6 +126,21 @@ def confirm_vat_id(account_id: UUID) -> Response:
         flash(refusal.words, "error")
     else:
         flash(_("The VAT id is confirmed: tax is left out where the law says so."))
+    return redirect(url_for("ops.account", account_id=account_id))
+
+
+@blueprint.post("/accounts/<uuid:account_id>/vat-id/withdrawal")
+def withdraw_vat_id(account_id: UUID) -> Response:
+    """It is not theirs after all, whoever confirmed it."""
+    reason = request.form.get("reason", "").replace("\0", "")
+    try:
+        with runtime.current().units.begin() as uow:
+            scope = account_of(uow, account_id).scope
+            accounts.withdraw_vat_id(uow, scope, reason, staff().name)
+    except (Conflict, Invalid) as refusal:
+        flash(refusal.words, "error")
+    else:
+        flash(_("The VAT id is not confirmed any more: tax is charged."))
     return redirect(url_for("ops.account", account_id=account_id))
 
 

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from phonenumbers import country_code_for_region
 
 from billing.terms import Term
-from billing.vat_ids import InvalidVatId, parse_vat_id
+from billing.vat_ids import InvalidVatId, is_in_vies, parse_vat_id
 from gateway.services import audit, card_first, contacts, memberships, plans, renewals
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
 from gateway.services.plans import PlanVersion
-from gateway.store import accounts, ledger
+from gateway.store import accounts, ledger, vat_checks
 from gateway.store.accounts import Account, AccountFlag
 from gateway.store.base import Scope, new_id
 from gateway.uow import UnitOfWork
@@ -29,6 +29,7 @@ __all__ = [
     "get_account",
     "list_accounts",
     "update_account",
+    "withdraw_vat_id",
 ]
 
 NAME_LENGTH_MAX = 120
@@ -182,6 +183,7 @@ def update_account(
         accounts.change(uow.connection, scope, values | _follow_ups(account, values))
         if values.get("billing_email", account.billing_email) != account.billing_email:
             contacts.address_set(uow, scope)
+        _look_up(uow, account, values)
     if values or moves_to is not None:
         audit.note(
             uow,
@@ -213,7 +215,21 @@ def confirm_vat_id(uow: UnitOfWork, scope: Scope, evidence: str, actor: str) -> 
         words = f"write what the register answered, in at most {EVIDENCE_LENGTH_MAX} characters"
         raise Invalid.at("/evidence", words)
     accounts.change(uow.connection, scope, {"vat_id_checked_at": uow.now})
+    vat_checks.end(uow.connection, scope)
     audit.note(uow, scope, actor, "vat_id.checked", account.vat_id, evidence=evidence.strip())
+    return get_account(uow, scope)
+
+
+def withdraw_vat_id(uow: UnitOfWork, scope: Scope, reason: str, actor: str) -> Account:
+    """The id is not theirs after all: from now on tax is charged, until somebody of staff confirms
+    it. No register does by itself, unless the id is given anew. What is issued stays as it is."""
+    account = get_account(uow, scope)
+    if account.vat_id_checked_at is None:
+        raise Conflict("No VAT id of this account is confirmed: look at its page again.")
+    if not 1 <= len(reason.strip()) <= EVIDENCE_LENGTH_MAX:
+        raise Invalid.at("/reason", f"say why, in at most {EVIDENCE_LENGTH_MAX} characters")
+    accounts.change(uow.connection, scope, {"vat_id_checked_at": None})
+    audit.note(uow, scope, actor, "vat_id.withdrawn", account.vat_id, reason=reason.strip())
     return get_account(uow, scope)
 
 
@@ -309,10 +325,23 @@ def _follow_ups(account: Account, values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if values.get("billing_email", account.billing_email) != account.billing_email:
         found["billing_email_bounced_at"] = None
-    billed = values.get("vat_id", account.vat_id), values.get("country", account.country)
-    if billed != (account.vat_id, account.country):
+    if _billed(account, values) != (account.vat_id, account.country):
         found["vat_id_checked_at"] = None
     return found
+
+
+def _billed(account: Account, values: Mapping[str, Any]) -> tuple[str, str]:
+    return values.get("vat_id", account.vat_id), values.get("country", account.country)
+
+
+def _look_up(uow: UnitOfWork, account: Account, values: Mapping[str, Any]) -> None:
+    """Another id is to be asked about, and no longer the one before."""
+    vat_id, country = _billed(account, values)
+    if (vat_id, country) == (account.vat_id, account.country):
+        return
+    vat_checks.end(uow.connection, account.scope)
+    if vat_id and is_in_vies(vat_id, country):
+        vat_checks.begin(uow.connection, account.scope, vat_id, now=uow.now)
 
 
 def _shown(value: Any) -> Any:

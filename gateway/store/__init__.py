@@ -46,6 +46,7 @@ from gateway.store import (  # noqa: F401  the tables register themselves
     tokens,
     topups,
     transfers,
+    vat_checks,
 )
 from gateway.store.base import Base
 

@@ -278,6 +278,15 @@ def lock_email_link(connection: Connection, scope: Scope) -> EmailLink | None:
     return None if row is None else EmailLink(*row)
 
 
+def lock(connection: Connection, scope: Scope) -> None:
+    """Nobody else changes the row before this transaction ends."""
+    connection.execute(
+        select(AccountRow.id)
+        .where(AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id)
+        .with_for_update(key_share=True)
+    )
+
+
 def change(connection: Connection, scope: Scope, values: dict[str, Any]) -> None:
     connection.execute(
         update(AccountRow)

@@ -20,7 +20,15 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from gateway import runtime
 from gateway.config import Settings
-from gateway.services import accounts, clients, einvoices, spreadsheet, statement_files, statements
+from gateway.services import (
+    accounts,
+    clients,
+    einvoices,
+    spreadsheet,
+    statement_files,
+    statements,
+    vat_checks,
+)
 from gateway.services.errors import Invalid, NotFound
 from gateway.store.base import Scope
 from gateway.uow import UnitsOfWork
@@ -63,11 +71,13 @@ def statements_page(invalid: Invalid | None = None, typed: dict[str, str] | None
     with runtime.current().units.read() as uow:
         page = statements.list_statements(uow, scope(), after, PAGE)
         details = typed or statements.billing_details(uow, scope())
+        answer = vat_checks.find_answer(uow, g.account)
     return render_template(
         "web/statements.html",
         section="billing",
         page=page,
         details=details,
+        register=answer.answer if answer else None,
         attach=g.account.attach_statement if typed is None else bool(typed.get("attach")),
         errors=plan_form.errors_by_field((e.path.removeprefix("/"), e.message) for e in errors),
         next_url=url_for("web.list_statements", after=page.next) if page.next else None,

@@ -129,6 +129,7 @@ RULES = {
     "ops.plan_payer": "staff",
     "ops.cancel_payer": "staff",
     "ops.confirm_vat_id": "staff",
+    "ops.withdraw_vat_id": "staff",
     "ops.top_up": "staff",
     "ops.adjust": "staff",
     "ops.post_money": "staff",

@@ -6,10 +6,12 @@ from html import unescape
 
 import pytest
 import redis
+from register import StandIn, no, stand_in, unable, yes
 from sqlalchemy import text
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, audit, operations, plans, statement
+from gateway.providers.vies import Vies
+from gateway.services import accounts, audit, operations, plans, statement, vat_checks
 from gateway.services.accounts import Account
 from gateway.store import mail, outbox
 from tests.web.conftest import OLGA, Browser, World
@@ -150,6 +152,46 @@ def test_s5_19_a_vat_id_is_looked_up_and_confirmed_with_its_evidence(
     page = olga.page(path)
     assert "DE136695976, looked up" in page and "VAT id to look up" not in page
     assert ">Bolt<" not in olga.page("/ops/accounts?flag=vat_id")
+
+
+def _asked(world: World, vies: StandIn, vat_id: str) -> None:
+    with world.units.begin() as uow:
+        changes = {"country": "DE", "vat_id": vat_id}
+        accounts.update_account(uow, world.bolt.scope, changes, "bolt")
+    assert vat_checks.drain(world.units, Vies(vies.url), confirms=False) == 1
+
+
+def test_s5_19_what_the_register_says_stands_beside_the_button(world: World, olga: Browser) -> None:
+    path = f"/ops/accounts/{world.bolt.id}"
+    with stand_in() as vies:
+        vies.says(unable(), no(), yes("<b>BOLT GMBH", "WAPIAAAA"))
+        _asked(world, vies, "DE136695976")
+        page = olga.page(path)
+        assert "Nobody knows yet: VIES did not say: MS_UNAVAILABLE" in page
+        assert "VIES is asked again" in page
+        _asked(world, vies, "DE129273398")
+        assert "VIES does not have it" in olga.page(path)
+        _asked(world, vies, "DE136695976")
+    page = olga.page(path)
+    assert "VIES has it, as &lt;b&gt;BOLT GMBH" in page
+    (typed,) = re.findall(r'value="(VIES [^"]*WAPIAAAA[^"]*)"', page)
+    assert _send(olga, f"{path}/vat-id", {"evidence": unescape(typed)}).location == path
+    page = olga.page(path)
+    assert "in VIES as &lt;b&gt;BOLT GMBH" in page and "VAT id to look up" not in page
+
+
+def test_s5_19_a_confirmation_is_withdrawn_with_its_reason(world: World, olga: Browser) -> None:
+    path = f"/ops/accounts/{world.bolt.id}"
+    with world.units.begin() as uow:
+        changes = {"country": "DE", "vat_id": "DE136695976"}
+        accounts.update_account(uow, world.bolt.scope, changes, "bolt")
+        accounts.confirm_vat_id(uow, world.bolt.scope, "VIES", "VIES")
+    _send(olga, f"{path}/vat-id/withdrawal", {"reason": ""})
+    assert "say why" in olga.page(path)
+    assert _send(olga, f"{path}/vat-id/withdrawal", {"reason": "not theirs"}).location == path
+    assert "VAT id to look up" in olga.page(path)
+    _send(olga, f"{path}/vat-id/withdrawal", {"reason": "not theirs"})
+    assert "No VAT id of this account is confirmed" in olga.page(path)
 
 
 @pytest.mark.parametrize("deed", ["top-up", "adjustment"])

@@ -9,10 +9,20 @@ from typing import Any
 
 import pytest
 from pypdf import PdfReader
+from register import no, stand_in, unable, yes
 
 from billing.money import parse_amount
+from gateway.providers.vies import Vies
 from gateway.runtime import EXTENSION
-from gateway.services import accounts, ledger, looks, statement_issuing, statements, transfers
+from gateway.services import (
+    accounts,
+    ledger,
+    looks,
+    statement_issuing,
+    statements,
+    transfers,
+    vat_checks,
+)
 from gateway.uow import UnitsOfWork
 from tests.services.test_statements import SELLER
 from tests.web.conftest import OLGA, Browser, World
@@ -121,6 +131,26 @@ def test_the_next_statement_is_made_out_as_the_owner_says(world: World, acme: Br
     refused = acme.post("/billing/details", {**fields, "vat_id": "?"})
     assert refused.status_code == 422 and "such as DE136695976" in refused.text
     assert "Acme Inc." in refused.text, "what was typed is kept"
+
+
+def test_s5_19_the_owner_reads_what_the_register_says(world: World, acme: Browser) -> None:
+    fields = {"legal_name": "", "address": ""}
+    with world.units.begin() as uow:
+        accounts.update_account(uow, world.acme.scope, {"country": "DE"}, OLGA)
+    told = []
+    with stand_in() as vies:
+        vies.says(unable(), no(), yes())
+        for vat_id in ("DE136695976", "DE129273398", "DE136695976"):
+            assert acme.post("/billing/details", fields | {"vat_id": vat_id}).status_code == 302
+            told.append("Our team looks it up" in acme.page("/billing/statements"))
+            vat_checks.drain(world.units, Vies(vies.url), confirms=True)
+            page = acme.page("/billing/statements")
+            told += [
+                words
+                for words in ("could not say yet", "does not have it", "no tax is charged")
+                if words in page
+            ]
+    assert told == [True, "could not say yet", True, "does not have it", True, "no tax is charged"]
 
 
 def test_c20_warnings_are_set_shown_and_refused_at_their_field(world: World, acme: Browser) -> None:
