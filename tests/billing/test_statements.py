@@ -295,11 +295,12 @@ def test_s5_01_every_leg_is_a_row_with_seconds_rate_and_charge() -> None:
 
 def test_what_included_credit_paid_stands_on_both_sides_and_what_is_left_covers_nothing() -> None:
     """10 granted, 4 used of it, 6 left; a fee of 20: that is what is owed, and what is billed."""
+    period = statement_period(CALENDAR, NOON, NEW_YORK)
     lines = [
         grant_posting(
-            cycle_grant(10_000_000),
+            cycle_grant(10_000_000, period, period.starts_on),
             account_id=ACME,
-            cycle=statement_period(CALENDAR, NOON, NEW_YORK),
+            cycle=period,
             number=24_315,
             place=0,
             unit="USD",
