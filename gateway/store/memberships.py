@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.memberships import BillingChange
 from gateway.store.base import Base, Scope, TenantId
+from gateway.store.direct import execute, statement
 
 
 class BillingMembershipRow(Base):
@@ -79,17 +80,21 @@ def add(
     )
 
 
+# Asked for every batch of a client's legs; building it anew took longer than its answer.
+_CHANGES = statement(
+    """
+select from_at, billing from billing_membership
+ where tenant_id = :tenant_id and account_id = :account_id
+ order by from_at
+"""
+)
+
+
 def changes_of(connection: Connection, scope: Scope) -> tuple[BillingChange, ...]:
     """All of an account's, the earliest first."""
-    rows = connection.execute(
-        select(BillingMembershipRow.from_at, BillingMembershipRow.billing)
-        .where(
-            BillingMembershipRow.tenant_id == scope.tenant_id,
-            BillingMembershipRow.account_id == scope.account_id,
-        )
-        .order_by(BillingMembershipRow.from_at)
-    )
-    return tuple(BillingChange(row.from_at, row.billing == "agency_shared") for row in rows)
+    who = {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
+    rows = execute(connection, _CHANGES, who).fetchall()
+    return tuple(BillingChange(from_at, billing == "agency_shared") for from_at, billing in rows)
 
 
 def rows_after(connection: Connection, scope: Scope, at: dt.datetime) -> tuple[Membership, ...]:
