@@ -35,7 +35,7 @@ class _Choice:
 def asked(
     uow: UnitOfWork, scope: Scope, form: Mapping[str, str], *, may_begin_now: bool = True
 ) -> Asked:
-    typed = {name: form.get(name, "").replace("\0", "").strip() for name in FIELDS}
+    typed = _typed(form)
     if not typed["billing"]:
         return Asked(typed)
     try:
@@ -61,7 +61,7 @@ def confirmed(
     *,
     may_begin_now: bool = True,
 ) -> None:
-    typed = {name: form.get(name, "").replace("\0", "").strip() for name in FIELDS}
+    typed = _typed(form)
     choice = _read(uow, scope, typed, may_begin_now=may_begin_now)
     memberships.schedule(
         uow,
@@ -79,6 +79,10 @@ def check_first_day(
     """An agency plans days to come; what begins at once is staff's."""
     if first_on is None and accounts.get_account(uow, scope).billing != billing:
         raise Forbidden("Only staff may change who pays at once: name a first day.")
+
+
+def _typed(form: Mapping[str, str]) -> dict[str, str]:
+    return {name: form.get(name, "").replace("\0", "").strip() for name in FIELDS}
 
 
 def _read(
