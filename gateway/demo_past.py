@@ -204,7 +204,8 @@ class _Days:
         seller = self.runtime.settings.model_copy(update=DEMO_SELLER)
         debit_runs.prepare(then.units, seller, "olga")
         with then.units.begin() as uow:
-            for debit in debits.list_debits(uow, state="submitted").items:
+            for one in debits.list_debits(uow, state="submitted").items:
+                debit = one.debit
                 if debit.collect_on <= day:
                     came = Transfer(
                         bank_id=f"demo-{debit.end_to_end_id}",

@@ -16,7 +16,7 @@ from gateway.api.fields import Currency, Items, Line, Listing, Money, money, pag
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
 from gateway.limits import BANK_FILE, BANK_FILE_BYTES_MAX, takes
-from gateway.services import debit_runs, debits, transfers
+from gateway.services import accounts, debit_runs, debits, transfers
 from gateway.services.debit_runs import Due
 from gateway.services.principals import Principal
 from gateway.store.debits import Debit, Run
@@ -85,6 +85,7 @@ class DebitsQuery(Listing):
 class DebitOut(BaseModel):
     id: UUID
     account_id: UUID
+    account_name: str
     run_id: UUID
     statement_id: UUID
     statement: str = Field(description="Its number.")
@@ -181,7 +182,7 @@ def list_debits(staff: Principal, query: DebitsQuery) -> object:
     """List debits, newest first (staff)"""
     with runtime.current().units.read() as uow:
         found = debits.list_debits(uow, query.after, query.limit, state=query.state)
-        return page(found, _debit_out)
+        return page(found, lambda one: _debit_out(one.debit, one.account_name))
 
 
 @blueprint.post("/ops/debits/<uuid:debit_id>/decision")
@@ -191,7 +192,8 @@ def list_debits(staff: Principal, query: DebitsQuery) -> object:
 def decide_debit(staff: Principal, debit_id: UUID, body: DecisionIn) -> DebitOut:
     """Say what the bank's file does not: never sent, came, or went back (staff)"""
     with runtime.current().units.begin() as uow:
-        return _debit_out(debits.decide(uow, debit_id, body.deed, body.reason, staff.name))
+        done = debits.decide(uow, debit_id, body.deed, body.reason, staff.name)
+        return _debit_out(done, accounts.get_account(uow, done.scope).name)
 
 
 @blueprint.post("/ops/bank-files")
@@ -245,10 +247,11 @@ def _run_out(run: Run) -> DebitRunOut:
     )
 
 
-def _debit_out(debit: Debit) -> DebitOut:
+def _debit_out(debit: Debit, account_name: str) -> DebitOut:
     return DebitOut(
         id=debit.id,
         account_id=debit.account_id,
+        account_name=account_name,
         run_id=debit.run_id,
         statement_id=debit.statement_id,
         statement=debit.label,

@@ -79,13 +79,22 @@ def list_(state: str | None, as_json: bool) -> None:
 
     with open_runtime().units.read() as uow:
         found = service.list_debits(uow, state=state).items
-    rows = [
-        (one.id, one.end_to_end_id, format_amount(one.amount_micros), one.collect_on, one.state,
-         one.why)
+    documents = [
+        {
+            "id": one.debit.id,
+            "account_id": one.debit.account_id,
+            "account": one.account_name,
+            "debit": one.debit.end_to_end_id,
+            "amount": format_amount(one.debit.amount_micros),
+            "collect_on": one.debit.collect_on,
+            "state": one.debit.state,
+            "why": one.debit.why,
+        }
         for one in found
-    ]  # fmt: skip
-    heads = ("id", "debit", "amount", "collect_on", "state", "why")
-    show([dict(zip(heads, row, strict=True)) for row in rows], as_json, *table(rows, heads))
+    ]
+    heads = ("id", "account", "debit", "amount", "collect_on", "state", "why")
+    rows = [[document[head] for head in heads] for document in documents]
+    show(documents, as_json, *table(rows, heads))
 
 
 @debits.command()

@@ -28,7 +28,7 @@ from gateway.store import debits as store
 from gateway.store import ledger as ledger_store
 from gateway.store import looks, mandates, outbox
 from gateway.store import statements as statement_store
-from gateway.store.debits import Debit
+from gateway.store.debits import Debit, NamedDebit
 from gateway.store.mandates import StoredMandate
 from gateway.uow import UnitOfWork
 
@@ -166,12 +166,12 @@ def list_debits(
     limit: int = LIMIT_DEFAULT,
     *,
     state: str | None = None,
-) -> Page[Debit]:
+) -> Page[NamedDebit]:
     """Of all accounts, newest first; for staff."""
     limit = clamp(limit)
     before = decode_cursor(after, uuid_of) if after else None
     found = store.newest(uow.connection, before=before, state=state, limit=limit + 1)
-    return cut(found, limit, lambda debit: encode_cursor(debit.id))
+    return cut(found, limit, lambda one: encode_cursor(one.debit.id))
 
 
 def _mandate(uow: UnitOfWork, debit: Debit) -> StoredMandate:

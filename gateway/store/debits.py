@@ -25,6 +25,7 @@ from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from gateway.store.accounts import AccountRow
 from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
 
 OPEN = ("submitted", "collected")
@@ -121,6 +122,14 @@ class Debit:
     @property
     def scope(self) -> Scope:
         return Scope(self.tenant_id, self.account_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDebit:
+    """A debit beside the name of its account, for staff."""
+
+    debit: Debit
+    account_name: str
 
 
 _COLUMNS = [getattr(DebitRow, name) for name in Debit.__slots__]
@@ -244,14 +253,22 @@ def of_account(connection: Connection, scope: Scope, *, state: str) -> list[Debi
 
 def newest(
     connection: Connection, *, before: uuid.UUID | None, state: str | None, limit: int
-) -> list[Debit]:
+) -> list[NamedDebit]:
     """Of all tenants, newest first; for staff."""
-    query = select(*_COLUMNS).order_by(DebitRow.id.desc()).limit(limit)
+    query = (
+        select(*_COLUMNS, AccountRow.name)
+        .join(
+            AccountRow,
+            (AccountRow.tenant_id == DebitRow.tenant_id) & (AccountRow.id == DebitRow.account_id),
+        )
+        .order_by(DebitRow.id.desc())
+        .limit(limit)
+    )
     if state is not None:
         query = query.where(DebitRow.state == state)
     if before is not None:
         query = query.where(DebitRow.id < before)
-    return [Debit(*row) for row in connection.execute(query)]
+    return [NamedDebit(Debit(*row[:-1]), row[-1]) for row in connection.execute(query)]
 
 
 def runs(connection: Connection, *, limit: int) -> list[Run]:

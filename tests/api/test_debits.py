@@ -71,6 +71,7 @@ def test_s5_18_a_run_is_made_sent_and_followed(
     assert listed == run | {"is_written": True}
     (debit,) = items(olga.get("/ops/debits", state="submitted"))
     assert debit["end_to_end_id"] == f"{label}-1" and debit["run_id"] == run["id"]
+    assert (debit["account_id"], debit["account_name"]) == (str(dora.id), "dora")
     told = olga.post("/ops/bank-files", {"content": came(f"{label}-1")}).json
     assert told == {"credited": 1, "unmatched": 0, "known": 0, "returned": 0}
     assert balance(calendar, dora) == 0
@@ -89,6 +90,7 @@ def test_s5_18_what_the_bank_leaves_out_is_said_with_a_reason(olga: Program) -> 
     assert olga.post(path, {"deed": "lost", "reason": "x"}).status_code == 422
     done = olga.post(path, {"deed": "cancel", "reason": "the file was lost"}).json
     assert done is not None and (done["state"], done["why"]) == ("canceled", "the file was lost")
+    assert done["account_name"] == "dora"
     assert olga.post(path, {"deed": "collected", "reason": "x"}).status_code == 409
     unreadable = olga.post("/ops/bank-files", {"content": "a,b\n1,2\n"})
     assert unreadable.status_code == 422 and "the header lacks" in unreadable.text

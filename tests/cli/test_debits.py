@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+from gateway.services import debit_runs
+from gateway.services.accounts import Account
 from tests.cli.conftest import Terminal
+from tests.services.conftest import on_sale, units  # noqa: F401
+from tests.services.days import Calendar
+from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 13 April
+    calendar,
+    dora,
+    known,
+)
 
 IBAN = "DE02120300000000202051"
 
@@ -29,3 +38,16 @@ def test_s5_18_a_run_says_what_it_lacks_and_writes_no_empty_file(
     assert ringledger.json("debits", "prepare", str(path)) == {"run": None}
     assert not path.exists()
     assert ringledger.json("debits", "list") == []
+
+
+def test_s5_18_a_debit_is_listed_by_the_name_of_its_account(
+    ringledger: Terminal,
+    calendar: Calendar,  # noqa: F811
+    dora: Account,  # noqa: F811
+    known: Any,  # noqa: F811
+) -> None:
+    debit_runs.prepare(calendar.units, known, "olga")
+    (debit,) = ringledger.json("debits", "list")
+    assert (debit["account"], debit["account_id"]) == ("dora", str(dora.id))
+    heads, line = ringledger("debits", "list").stdout.splitlines()
+    assert heads.split()[:2] == ["id", "account"] and line.split()[1] == "dora"

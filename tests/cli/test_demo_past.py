@@ -146,7 +146,7 @@ def test_the_demo_shows_what_none_of_the_operators_does(lived: Demo) -> None:
         assert kinds("Juno") >= {"included_credit", "credit_expiry", "access_fee", "usage"}
         juno = found["Juno"]
         assert juno.currency == "EUR" and mandates.find(uow, juno.scope) is not None
-        asked = debits.list_debits(uow).items
+        asked = [one.debit for one in debits.list_debits(uow).items]
         assert {debit.account_id for debit in asked} == {juno.id}
         # Holidays of banks move a debit: within the first days of a month it is on its way.
         assert {debit.state for debit in asked} <= {"collected", "submitted"}

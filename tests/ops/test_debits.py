@@ -59,8 +59,8 @@ def put(olga: Browser, content: str, name: str = "bank.xml") -> str:
 
 def only(calendar: Calendar) -> Debit:  # noqa: F811
     with calendar.units.read() as uow:
-        (debit,) = debits.list_debits(uow).items
-    return debit
+        (only,) = debits.list_debits(uow).items
+    return only.debit
 
 
 def test_s5_18_without_its_settings_the_page_says_which_are_missing(olga: Browser) -> None:
@@ -110,6 +110,7 @@ def test_s5_18_a_person_says_what_the_bank_does_not_and_why(
     assert "write a day, such as" in olga.page("/ops/debits")
     send(olga, "/ops/debits/runs", {"until": "2026-04-30"})
     path = f"/ops/debits/{only(calendar).id}"
+    assert f'<a href="/ops/accounts/{dora.id}">dora</a>' in olga.page("/ops/debits")
     send(olga, path, {"deed": "collected", "reason": " "})
     assert "Say why" in olga.page("/ops/debits") and only(calendar).state == "submitted"
     send(olga, path, {"deed": "cancel", "reason": "the file was lost"})

@@ -140,8 +140,8 @@ def tax(calendar: Calendar) -> int:
 
 def only(calendar: Calendar) -> Any:
     with calendar.units.read() as uow:
-        (debit,) = debits.list_debits(uow).items
-    return debit
+        (only,) = debits.list_debits(uow).items
+    return only.debit
 
 
 def put(calendar: Calendar, content: str) -> tuple[int, int, int, int]:
@@ -233,7 +233,8 @@ def test_s5_18_a_returned_debit_is_undone_and_the_ladder_begins(
     run = debit_runs.prepare(calendar.units, known, OLGA)
     assert run is not None, "it may be tried again, under another name"
     with calendar.units.read() as uow:
-        assert debits.list_debits(uow, state="submitted").items[0].end_to_end_id == name[:-1] + "2"
+        (open_now,) = debits.list_debits(uow, state="submitted").items
+        assert open_now.debit.end_to_end_id == name[:-1] + "2"
 
 
 def test_a_return_of_a_mandate_that_is_none_ends_it(
@@ -295,7 +296,7 @@ def test_people_say_what_the_bank_does_not(calendar: Calendar, dora: Account, kn
     run = debit_runs.prepare(calendar.units, known, OLGA)
     assert run is not None
     with calendar.units.read() as uow:
-        debit = debits.list_debits(uow, state="submitted").items[0]
+        debit = debits.list_debits(uow, state="submitted").items[0].debit
     assert say("cancel") == "canceled"
     with pytest.raises(Conflict, match="nothing to send"):
         debit_runs.file(calendar.units, known, run.id)
