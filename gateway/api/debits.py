@@ -44,7 +44,7 @@ class DueOut(BaseModel):
 
 
 class DuesOut(Items[DueOut]):
-    """What some mandates bring, the soonest first; there may be more than `limit`, or none."""
+    """The soonest first, then by the account's name."""
 
 
 class DueQuery(Listing):
@@ -127,11 +127,7 @@ class ImportedOut(BaseModel):
 @blueprint.input(DueQuery, location="query", arg_name="query")
 @blueprint.output(DuesOut)
 def list_due_debits(staff: Principal, query: DueQuery) -> object:
-    """List what a run would collect (staff)
-
-    A page is what the next mandates bring, the soonest first: it may be empty and still have a
-    `next`.
-    """
+    """List what a run would collect, the soonest first (staff)"""
     with runtime.current().units.read() as uow:
         found = debit_runs.due(uow, query.until, after=query.after, limit=query.limit)
         return page(found, _due_out)

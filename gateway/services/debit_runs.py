@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,22 +25,22 @@ from gateway.services.pages import (
     LIMIT_DEFAULT,
     Page,
     clamp,
+    cut,
     decode_cursor,
     encode_cursor,
-    uuid_of,
 )
 from gateway.store import debits as store
 from gateway.store import ledger as ledger_store
 from gateway.store import mandates
 from gateway.store.base import Scope, new_id
-from gateway.store.debits import Debit, Run
+from gateway.store.debits import Debit, Run, Unpaid
 from gateway.store.mandates import StoredMandate
 from gateway.store.statements import StoredStatement
 from gateway.uow import UnitOfWork, UnitsOfWork
 
 MEDIA_TYPE = "application/xml"
 RUNS_SHOWN = 20
-MANDATES_PER_PAGE = 200
+ZONES_AHEAD = dt.timedelta(days=1)  # of UTC, at most
 AHEAD = dt.timedelta(days=7)
 """How far ahead a run looks when nobody says: a bank wants a file some days before."""
 
@@ -76,22 +76,35 @@ def due(
     after: str | None = None,
     limit: int = LIMIT_DEFAULT,
 ) -> Page[Due]:
-    """Of all accounts, what falls due until then, for staff. A page is what some mandates bring,
-    the soonest first in it, and never a part of an account's: so it may hold more than asked for.
-    """
+    """Of all accounts, what falls due until then, the soonest first, then by the account's name;
+    for staff."""
     limit = clamp(limit)
-    seen = decode_cursor(after, uuid_of) if after else None
-    looked_at = mandates.all_in_force(uow.connection, after=seen, limit=MANDATES_PER_PAGE + 1)
-    found: list[Due] = []
-    last = None
-    for mandate in looked_at[:MANDATES_PER_PAGE]:
-        if len(found) >= limit:
-            break
-        found += _due_under(uow, mandate, until)
-        last = mandate
-    more = last is not None and last != looked_at[-1]
-    found.sort(key=lambda one: (one.collect_on, one.account.name))
-    return Page(tuple(found), encode_cursor(last.id) if last is not None and more else None)
+    behind = decode_cursor(after, _place) if after else None
+    latest = until or (uow.now + AHEAD + ZONES_AHEAD).date()
+    found = store.unpaid(
+        uow.connection, currency=CURRENCY, until=latest, after=behind, limit=limit + 1
+    )
+    page = cut(
+        found, limit, lambda one: encode_cursor(one.due_on, one.statement_id, one.account_name)
+    )
+    return Page(tuple(_of(uow, page.items, until)), page.next)
+
+
+def _place(parts: list[str]) -> tuple[dt.date, str, uuid.UUID]:
+    due_on, statement_id, *name = parts
+    return dt.date.fromisoformat(due_on), "\n".join(name), uuid.UUID(statement_id)
+
+
+def _of(uow: UnitOfWork, unpaid: Sequence[Unpaid], until: dt.date | None) -> Iterator[Due]:
+    """What a run would collect of these, in their order."""
+    under: dict[Scope, dict[uuid.UUID, Due]] = {}
+    for one in unpaid:
+        if one.scope not in under:
+            mandate = mandates.in_force(uow.connection, one.scope)
+            dues = _due_under(uow, mandate, until) if mandate else ()
+            under[one.scope] = {due.statement.id: due for due in dues}
+        if due := under[one.scope].get(one.statement_id):
+            yield due
 
 
 def coming(uow: UnitOfWork, scope: Scope) -> tuple[Coming, ...]:

@@ -10,18 +10,27 @@ from sqlalchemy import Connection, text
 from billing.postings import wallet
 from gateway.store.base import Scope
 
-# What `billing.statements` calls a credit: money in, its reversal and its refund. Served by
-# `ix_posting_credit`: a sum over few lines, however many calls lie between them.
+
+def credited_behind(*, tenant_id: str, account_id: str, wallet: str, seq: str) -> str:
+    """SQL, made of SQL, for the sum of what `billing.statements` calls a credit: money in, its
+    reversal and its refund. Served by `ix_posting_credit`: few lines, however many calls lie
+    between them."""
+    return f"""
+(select coalesce(sum(case when p.credit = {wallet} then p.amount_micros
+                          else - p.amount_micros end), 0)::bigint
+   from posting as p
+  where p.tenant_id = {tenant_id} and p.account_id = {account_id} and p.seq > {seq}
+    and p.kind in ('topup','adjustment','reversal','refund')
+    and (p.credit = {wallet} or (p.debit = {wallet} and p.kind in ('reversal','refund'))))"""
+
+
+_BEHIND = credited_behind(
+    tenant_id=":tenant_id", account_id=":account_id", wallet=":wallet", seq="s.seq"
+)
 _SINCE = text(
-    """
-select s.n, coalesce(sum(case when p.credit = :wallet then p.amount_micros
-                              else - p.amount_micros end), 0)::bigint
-  from unnest(cast(:seqs as bigint[])) with ordinality as s(seq, n)
-  left join posting as p
-         on p.tenant_id = :tenant_id and p.account_id = :account_id
-        and p.kind in ('topup','adjustment','reversal','refund') and p.seq > s.seq
-        and (p.credit = :wallet or (p.debit = :wallet and p.kind in ('reversal','refund')))
- group by s.n order by s.n
+    f"""
+select {_BEHIND}
+  from unnest(cast(:seqs as bigint[])) with ordinality as s(seq, n) order by s.n
 """
 )
 
@@ -31,16 +40,17 @@ def credited_since(connection: Connection, scope: Scope, seqs: Sequence[int]) ->
     A corrected charge counts as well: it, too, lessens what is owed."""
     if not seqs:
         return []
-    rows = connection.execute(
-        _SINCE,
-        {
-            "tenant_id": scope.tenant_id,
-            "account_id": scope.account_id,
-            "wallet": wallet(scope.account_id),
-            "seqs": list(seqs),
-        },
+    return list(
+        connection.scalars(
+            _SINCE,
+            {
+                "tenant_id": scope.tenant_id,
+                "account_id": scope.account_id,
+                "wallet": wallet(scope.account_id),
+                "seqs": list(seqs),
+            },
+        )
     )
-    return [row[1] for row in rows]
 
 
 _CHARGED = text(

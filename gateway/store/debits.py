@@ -19,12 +19,14 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     select,
+    text,
     update,
 )
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from gateway.store import credits
 from gateway.store.accounts import AccountRow
 from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
 
@@ -132,6 +134,21 @@ class NamedDebit:
     account_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """A statement that may be collected, by its place in the list of what falls due."""
+
+    due_on: dt.date
+    account_name: str
+    statement_id: uuid.UUID
+    tenant_id: uuid.UUID
+    account_id: uuid.UUID
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.tenant_id, self.account_id)
+
+
 _COLUMNS = [getattr(DebitRow, name) for name in Debit.__slots__]
 
 
@@ -179,6 +196,53 @@ def underway(
         )
     )
     return set(rows)
+
+
+# Payments cover what is oldest first: what lies before a statement that is paid is paid as well, so
+# that of each account few statements are looked at.
+_WALLET = "'wallet:' || replace(a.id::text, '-', '')"
+_CREDITED = credits.credited_behind(
+    tenant_id="a.tenant_id", account_id="a.id", wallet=_WALLET, seq="c.last_seq"
+)
+_UNPAID = text(
+    f"""
+select s.due_on, a.name, s.id, s.tenant_id, s.account_id
+  from mandate as m
+  join account as a on a.tenant_id = m.tenant_id and a.id = m.account_id
+  left join lateral (
+       select c.starts_on from statement as c
+        where c.tenant_id = m.tenant_id and c.account_id = m.account_id and c.owed_micros > 0
+          and c.owed_micros <= {_CREDITED}
+        order by c.starts_on desc limit 1) as paid on true
+  join statement as s on s.tenant_id = m.tenant_id and s.account_id = m.account_id
+                     and (paid.starts_on is null or s.starts_on > paid.starts_on)
+ where m.ended_at is null and a.currency = :currency
+   and s.owed_micros > 0 and s.due_on <= :until
+   and (cast(:due_on as date) is null
+        or (s.due_on, a.name, s.id) > (:due_on, cast(:name as text), cast(:id as uuid)))
+   and not exists (select 1 from debit as d
+                    where d.tenant_id = s.tenant_id and d.statement_id = s.id
+                      and d.state in ('submitted','collected'))
+ order by s.due_on, a.name, s.id limit :limit
+"""
+)
+
+
+def unpaid(
+    connection: Connection,
+    *,
+    currency: str,
+    until: dt.date,
+    after: tuple[dt.date, str, uuid.UUID] | None,
+    limit: int,
+) -> list[Unpaid]:
+    """Of all tenants, under a mandate and not being collected: by due date, the account's name and
+    the statement's id. `after` is the place of the last one seen. Where a later statement asks for
+    no more than an earlier one that is open, it is here too."""
+    due_on, name, id = after or (None, None, None)
+    values = {"currency": currency, "until": until, "limit": limit}
+    rows = connection.execute(_UNPAID, values | {"due_on": due_on, "name": name, "id": id})
+    return [Unpaid(*row) for row in rows]
 
 
 def lock(connection: Connection, scope: Scope, debit_id: uuid.UUID) -> Debit | None:

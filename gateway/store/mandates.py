@@ -115,14 +115,11 @@ def of_account(connection: Connection, scope: Scope) -> list[StoredMandate]:
     return [StoredMandate(*row) for row in rows]
 
 
-def all_in_force(
-    connection: Connection, *, after: uuid.UUID | None = None, limit: int | None = None
-) -> list[StoredMandate]:
-    """Of all tenants, the oldest first; `after` is the id of the last one seen."""
-    found = select(*_COLUMNS).where(MandateRow.ended_at.is_(None)).order_by(MandateRow.id)
-    if after is not None:
-        found = found.where(MandateRow.id > after)
-    rows = connection.execute(found.limit(limit))
+def all_in_force(connection: Connection) -> list[StoredMandate]:
+    """Of all tenants, the oldest first."""
+    rows = connection.execute(
+        select(*_COLUMNS).where(MandateRow.ended_at.is_(None)).order_by(MandateRow.id)
+    )
     return [StoredMandate(*row) for row in rows]
 
 

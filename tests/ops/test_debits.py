@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from gateway.ops import debits as ops_debits
 from gateway.runtime import EXTENSION
-from gateway.services import debit_runs, debits, mandates
+from gateway.services import debits, looks, mandates
 from gateway.services.accounts import Account
 from gateway.store.debits import Debit
 from gateway.uow import UnitsOfWork
-from tests.services.days import Calendar, open_account
+from tests.services.days import Calendar, talk
+from tests.services.history import History
 from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 13 April
     IBAN,
     balance,
@@ -21,7 +23,6 @@ from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 
     came,
     dora,
     known,
-    sign,
     statement_of,
     went_back,
 )
@@ -157,21 +158,26 @@ def test_an_account_in_dollars_is_told_that_nothing_is_collected(
     assert "euros only" in olga.page(f"/ops/accounts/{world.acme.id}/mandates")
 
 
-@pytest.mark.usefixtures("open_bank", "dora")
+@pytest.mark.usefixtures("open_bank")
 def test_s5_18_what_is_due_has_pages_of_its_own(
     olga: Browser,
     calendar: Calendar,  # noqa: F811
+    dora: Account,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sign(calendar, open_account(calendar, "idle", "pay_later", currency="EUR"), "M-2")
-    assert "Next accounts" not in olga.page("/ops/debits")
-    monkeypatch.setattr(debit_runs, "MANDATES_PER_PAGE", 1)
+    assert "Later ones" not in olga.page("/ops/debits")
+    history = History(calendar.units, dora)
+    talk(calendar, history, history.number("+14155550177"), 18_000)
+    calendar.at(2026, 5, 1, 0, 6)
+    looks.drain(calendar.units, "DE")
+    calendar.at(2026, 5, 8, 9)
+    monkeypatch.setattr(ops_debits, "PAGE", 1)
     page = olga.page("/ops/debits?state=returned")
-    path = re.search(r'href="([^"]+)" rel="next">Next accounts', page)
-    assert ">dora<" in page and path is not None
+    path = re.search(r'href="([^"]+)" rel="next">Later ones', page)
+    assert "-000001<" in page and "-000002<" not in page and path is not None
     page = olga.page(unescape(path.group(1)))
-    assert ">dora<" not in page and "Nothing is due" in page
-    assert "Back to the first accounts" in page
+    assert "-000002<" in page and "-000001<" not in page and "Later ones" not in page
+    assert "Back to the soonest" in page
     assert 'href="/ops/debits?state=returned" aria-current="true"' in page
 
 

@@ -426,14 +426,16 @@ def test_s5_18_a_return_of_what_was_canceled_here_is_looked_at(
     assert "canceled here" in waiting(calendar)[0]
 
 
-def test_s5_18_what_is_due_comes_in_pages_of_accounts_each_of_them_once(
-    calendar: Calendar, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where many mandates bring nothing: a page looks at so many and no more."""
-    for n, name in enumerate(("ann", "idle", "idler", "bert", "cleo")):
-        account = open_account(calendar, name, "pay_later", currency="EUR", country="DE")
+def test_s5_18_what_is_due_keeps_its_order_across_pages(calendar: Calendar) -> None:
+    """By due date, then by name, whoever signed first; what is paid or asked for is in none."""
+    with calendar.units.begin() as uow:
+        sooner = plans.get_plan(uow, "pay_later").document | {"name": "Pay sooner"}
+        plans.publish_plan(uow, "pay_sooner", sooner | {"statement": {"due_days": 5}}, OLGA)
+    for n, name in enumerate(("zoe", "idle", "ann", "paul", "bert")):
+        plan = "pay_sooner" if name == "bert" else "pay_later"
+        account = open_account(calendar, name, plan, currency="EUR", country="DE")
         sign(calendar, account, f"M-{n}")
-        if not name.startswith("idle"):
+        if name != "idle":
             history = History(calendar.units, account)
             at = calendar.now
             calendar.at(2026, 3, 5, 12)
@@ -443,19 +445,29 @@ def test_s5_18_what_is_due_comes_in_pages_of_accounts_each_of_them_once(
     looks.drain(calendar.units, "DE")
     calendar.at(2026, 4, 8, 9)
 
-    def pages(limit: int) -> list[list[str]]:
+    def pages(limit: int, until: dt.date | None = None) -> list[list[str]]:
         found, after = [], None
         with calendar.units.read() as uow:
             while True:
-                page = debit_runs.due(uow, after=after, limit=limit)
-                found.append([one.account.name for one in page.items])
+                page = debit_runs.due(uow, until, after=after, limit=limit)
+                found.append([f"{one.account.name} {one.statement.due_on}" for one in page.items])
                 if page.next is None:
                     return found
                 after = page.next
 
-    assert pages(50) == [["ann", "bert", "cleo"]]
-    assert pages(1) == [["ann"], ["bert"], ["cleo"]]
-    monkeypatch.setattr(debit_runs, "MANDATES_PER_PAGE", 2)
-    assert pages(50) == [["ann"], ["bert"], ["cleo"]]
-    monkeypatch.setattr(debit_runs, "MANDATES_PER_PAGE", 1)
-    assert pages(50) == [["ann"], [], [], ["bert"], ["cleo"]]
+    paul = next(one for one in all_accounts(calendar) if one.name == "paul")
+    assert pages(50)[0][-2:] == ["paul 2026-04-13", "zoe 2026-04-13"]
+    pay(calendar, paul, "30.00")
+    soonest = ["bert 2026-04-07", "ann 2026-04-13", "zoe 2026-04-13"]
+    assert pages(50) == [soonest]
+    assert pages(1) == [[line] for line in soonest]
+    assert pages(2, dt.date(2026, 4, 12)) == [soonest[:1]]
+    calendar.at(2026, 5, 1, 0, 6)
+    looks.drain(calendar.units, "DE")
+    lines = [line for page in pages(1, dt.date(2026, 5, 31)) for line in page]
+    assert lines == soonest, "what is asked for again is one debt"
+
+
+def all_accounts(calendar: Calendar) -> tuple[Account, ...]:
+    with calendar.units.read() as uow:
+        return accounts.list_accounts(uow)
