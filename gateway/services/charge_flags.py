@@ -48,10 +48,8 @@ def clear(
     if charge.flag is None:
         raise Conflict("This payment has no flag: it was cleared, or never raised.")
     without_us = charges.without_us(uow.connection, charge).micros
-    charges.change(uow.connection, charge, flag=None, refunds_seen_micros=without_us)
+    cleared = charges.change(uow.connection, charge, flag=None, refunds_seen_micros=without_us)
     audit.note(uow, scope, actor, CLEARED, charge.id, flag=charge.flag, reason=reason.strip())
-    cleared = charges.find(uow.connection, scope, charge_id)
-    assert cleared is not None
     return cleared
 
 

@@ -48,7 +48,7 @@ from gateway.services.errors import Conflict, NotFound
 from gateway.services.ledger import Books
 from gateway.services.till import Till
 from gateway.store import charges as store
-from gateway.store import payment_methods, recharge, topups
+from gateway.store import recharge, topups
 from gateway.store.base import Scope, new_id
 from gateway.store.charges import BY_HAND, Charge
 from gateway.store.payment_methods import PaymentMethod
@@ -65,9 +65,10 @@ PURPOSE_WORDS = {"recharge": "Automatic recharge", "topup": "Top-up", "daily": "
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A charge after an event, and what the rule wants done outside."""
+    """A charge after an event, its card, and what the rule wants done outside."""
 
     charge: Charge
+    card: PaymentMethod | None
     deeds: tuple[ChargeDeed, ...]
 
 
@@ -133,20 +134,20 @@ def look(units: UnitsOfWork, till: Till, charge: Charge) -> Charge:
     told = units.retrying(lambda uow: record(uow, charge.scope, charge.id, TimePassed()))
     if told.deeds:
         return _pursue(units, till, told)
-    return _tell(units, till, told.charge, _ask(till, units, told.charge))
+    return _tell(units, till, told.charge, _ask(till, told))
 
 
 def give_up(
     units: UnitsOfWork, till: Till, scope: Scope, charge_id: uuid.UUID, actor: str
 ) -> Charge:
     """The payer does not want to confirm. What the bank has said by then counts all the same."""
-    charge = get(units, scope, charge_id)
-    if charge.state != ChargeState.REQUIRES_ACTION:
-        raise Conflict("Only a payment that waits for your bank can be given up.")
     with units.begin() as uow:
-        audit.note(uow, scope, actor, "charge.given_up", charge.id)
-    _cancel(till, units, charge)
-    return _tell(units, till, charge, _ask(till, units, charge))
+        told = record(uow, scope, charge_id, TimePassed())
+        if told.charge.state != ChargeState.REQUIRES_ACTION:
+            raise Conflict("Only a payment that waits for your bank can be given up.")
+        audit.note(uow, scope, actor, "charge.given_up", charge_id)
+    _cancel(till, told)
+    return _tell(units, till, told.charge, _ask(till, told))
 
 
 def sweep(units: UnitsOfWork, till: Till) -> int:
@@ -183,12 +184,12 @@ def _pursue(units: UnitsOfWork, till: Till, told: Told) -> Charge:
         match deed:
             case Submit(not_after):
                 if units.clock() < not_after:
-                    return _tell(units, till, charge, _submit(till, units, charge))
+                    return _tell(units, till, charge, _submit(till, told))
             case Cancel():
-                _cancel(till, units, charge)
+                _cancel(till, told)
             case Ask(at):
                 if at <= units.clock():
-                    return _tell(units, till, charge, _ask(till, units, charge))
+                    return _tell(units, till, charge, _ask(till, told))
             case _:
                 pass  # done with the commit
     return charge
@@ -197,38 +198,37 @@ def _pursue(units: UnitsOfWork, till: Till, told: Told) -> Charge:
 # The outside.
 
 
-def _submit(till: Till, units: UnitsOfWork, charge: Charge) -> ChargeEvent:
+def _submit(till: Till, told: Told) -> ChargeEvent:
     try:
-        return _event(till.provider.charge(_order(till, units, charge)))
+        return _event(till.provider.charge(_order(till, told)))
     except ProviderError as failure:
         # Even "refused" is not believed to mean "not done" when it is about us and not the card.
-        log.warning("charge.answer_lost", charge_id=str(charge.id), words=failure.words)
+        log.warning("charge.answer_lost", charge_id=str(told.charge.id), words=failure.words)
         return AnswerLost()
 
 
-def _ask(till: Till, units: UnitsOfWork, charge: Charge) -> ChargeEvent:
+def _ask(till: Till, told: Told) -> ChargeEvent:
     try:
-        return _event(till.provider.find_charge(_query(till, units, charge)))
+        return _event(till.provider.find_charge(_query(till, told)))
     except ProviderError as failure:
-        log.warning("charge.asked_in_vain", charge_id=str(charge.id), words=failure.words)
+        log.warning("charge.asked_in_vain", charge_id=str(told.charge.id), words=failure.words)
         return AnswerLost()
 
 
-def _cancel(till: Till, units: UnitsOfWork, charge: Charge) -> None:
+def _cancel(till: Till, told: Told) -> None:
     try:
-        till.provider.cancel_charge(_query(till, units, charge))
+        till.provider.cancel_charge(_query(till, told))
     except ProviderError as failure:
-        log.warning("charge.not_canceled", charge_id=str(charge.id), words=failure.words)
+        log.warning("charge.not_canceled", charge_id=str(told.charge.id), words=failure.words)
 
 
 def _event(answer: FoundCharge) -> ChargeEvent:
     return AnswerLost() if isinstance(answer, StillOpen) else answer
 
 
-def _order(till: Till, units: UnitsOfWork, charge: Charge) -> ChargeOrder:
+def _order(till: Till, told: Told) -> ChargeOrder:
     """The same for every try, or the provider would refuse its key."""
-    with units.read() as uow:
-        method = payment_methods.find(uow.connection, charge.scope, charge.payment_method_id)
+    charge, method = told.charge, told.card
     assert method is not None, "a charge names a card of its account"
     return ChargeOrder(
         id=charge.id,
@@ -243,9 +243,9 @@ def _order(till: Till, units: UnitsOfWork, charge: Charge) -> ChargeOrder:
     )
 
 
-def _query(till: Till, units: UnitsOfWork, charge: Charge) -> ChargeQuery:
-    since = charge.submitted_at or charge.created_at
-    return ChargeQuery(_order(till, units, charge), charge.provider_ref, since)
+def _query(till: Till, told: Told) -> ChargeQuery:
+    since = told.charge.submitted_at or told.charge.created_at
+    return ChargeQuery(_order(till, told), told.charge.provider_ref, since)
 
 
 # The inside: one event, one transaction.
@@ -254,19 +254,15 @@ def _query(till: Till, units: UnitsOfWork, charge: Charge) -> ChargeQuery:
 def record(uow: UnitOfWork, scope: Scope, charge_id: uuid.UUID, event: ChargeEvent) -> Told:
     """Tell the rule and keep what it says. The same event again changes nothing."""
     with ledger.books(uow, scope) as opened:
-        charge = store.lock(uow.connection, scope, charge_id)
-        if charge is None:
+        locked = store.lock_with_card(uow.connection, scope, charge_id)
+        if locked is None:
             raise NotFound("payment", charge_id)
-        step = next_step(_intent(charge), event, uow.now)
-        changes: dict[str, Any] = {
-            "state": step.intent.state.value,
-            "provider_ref": step.intent.provider_id,
-            "decline_code": step.intent.decline_code,
-            "submitted_at": step.intent.submitted_at,
-            "asked": step.intent.asked,
-            "action_until": step.intent.action_until,
-            **_looks(step.intent, step.deeds, event),
-        }
+        charge, card = locked
+        before = _intent(charge)
+        step = next_step(before, event, uow.now)
+        changes: dict[str, Any] = {**_looks(step.intent, step.deeds, event)}
+        if step.intent != before:
+            changes |= _changes(step.intent)
         if charge.state in OPEN_STATES and step.intent.state not in OPEN_STATES:
             changes |= {"resolved_at": uow.now, "action_url": None}
             metrics.CHARGES.labels(charge.purpose, step.intent.state.value).inc()
@@ -274,14 +270,13 @@ def record(uow: UnitOfWork, scope: Scope, charge_id: uuid.UUID, event: ChargeEve
             changes["action_url"] = event.url
         for deed in step.deeds:
             if isinstance(deed, Credit):
-                changes["credited_micros"] = _credit(uow, opened, charge, deed.amount_micros)
+                changes["credited_micros"] = _credit(uow, opened, charge, card, deed.amount_micros)
                 changes["resolved_at"] = uow.now
-        store.change(uow.connection, charge, **changes)
+        done = store.change(uow.connection, charge, **changes) if changes else charge
     # After the books are written, so that what is told is what is so.
-    done = store.find(uow.connection, scope, charge_id)
-    assert done is not None
-    _announce(uow, opened, charge, done, step.deeds)
-    return Told(done, step.deeds)
+    told = Told(done, card, step.deeds)
+    _announce(uow, opened, charge, told)
+    return told
 
 
 def _intent(charge: Charge) -> ChargeIntent:
@@ -300,6 +295,17 @@ def _intent(charge: Charge) -> ChargeIntent:
     )
 
 
+def _changes(intent: ChargeIntent) -> dict[str, Any]:
+    return {
+        "state": intent.state.value,
+        "provider_ref": intent.provider_id,
+        "decline_code": intent.decline_code,
+        "submitted_at": intent.submitted_at,
+        "asked": intent.asked,
+        "action_until": intent.action_until,
+    }
+
+
 def _looks(
     intent: ChargeIntent, deeds: tuple[ChargeDeed, ...], event: ChargeEvent
 ) -> dict[str, dt.datetime | None]:
@@ -314,12 +320,13 @@ def _looks(
     return {"ask_at": intent.action_until} if intent.action_until else {}
 
 
-def _credit(uow: UnitOfWork, opened: Books, charge: Charge, taken_micros: int) -> int:
+def _credit(
+    uow: UnitOfWork, opened: Books, charge: Charge, card: PaymentMethod | None, taken_micros: int
+) -> int:
     """The wallet's part and the tax, as lines of their own; what the wallet got."""
     agreed = payment_of_charge(charge)
     split = credit_of(agreed, taken_micros, charge.currency)
-    method = payment_methods.find(uow.connection, charge.scope, charge.payment_method_id)
-    words = "card" if method is None else card_words(method)
+    words = "card" if card is None else card_words(card)
     topups.insert(
         uow.connection,
         charge.scope,
@@ -360,13 +367,11 @@ def _credit(uow: UnitOfWork, opened: Books, charge: Charge, taken_micros: int) -
     return split.net_micros
 
 
-def _announce(
-    uow: UnitOfWork, opened: Books, before: Charge, charge: Charge, deeds: tuple[ChargeDeed, ...]
-) -> None:
+def _announce(uow: UnitOfWork, opened: Books, before: Charge, told: Told) -> None:
     """What the account is told, by mail and on its pages, and what follows from the end."""
-    method = payment_methods.find(uow.connection, charge.scope, charge.payment_method_id)
-    words = "Your card" if method is None else f"Your card ({card_words(method)})"
-    for deed in deeds:
+    charge = told.charge
+    words = "Your card" if told.card is None else f"Your card ({card_words(told.card)})"
+    for deed in told.deeds:
         match deed:
             case Credit():
                 recharge.set_notice(uow.connection, charge.scope, None)

@@ -27,6 +27,7 @@ from billing.recharge import (
     decide_recharge,
     settings_problems,
 )
+from billing.terms import Recharge
 from gateway.services import audit, charges, credit_receipts, payment_deeds, plans
 from gateway.services.deeds import Handler
 from gateway.services.errors import FieldError, Invalid, NotFound
@@ -71,7 +72,12 @@ def get(uow: UnitOfWork, scope: Scope) -> RechargeView:
     if rule is None:
         chosen = RechargeSettings(False, terms.minimum_micros, terms.maximum_micros, terms)
         return RechargeView(chosen, account.currency, None, None, False)
-    chosen = RechargeSettings(
+    chosen = _chosen(rule, terms)
+    return RechargeView(chosen, account.currency, rule.hold_reason, rule.paused_at, True)
+
+
+def _chosen(rule: RechargeRule, terms: Recharge) -> RechargeSettings:
+    return RechargeSettings(
         rule.enabled,
         rule.min_micros,
         rule.max_micros,
@@ -80,7 +86,6 @@ def get(uow: UnitOfWork, scope: Scope) -> RechargeView:
         rule.monthly_cap_micros,
         rule.cooldown_seconds,
     )
-    return RechargeView(chosen, account.currency, rule.hold_reason, rule.paused_at, True)
 
 
 def choose(
@@ -152,16 +157,17 @@ def decide(uow: UnitOfWork, till: Till, scope: Scope) -> Charge | None:
     rule = store.find_rule(uow.connection, scope)
     if rule is None or locked.status == "closed":
         return None
-    chosen = get(uow, scope).settings
+    terms = plans.plan_version(uow.connection, locked.plan_version_id).plan.terms.recharge
+    known = brake(uow)
     choice = payment_deeds.choose_card(uow, scope)
     quantum = quantum_micros(locked.currency)
     decided = decide_recharge(
-        chosen,
+        _chosen(rule, terms),
         balance_micros=locked.balance_micros,
         charges=_past(uow, scope),
         card_id=None if choice is None else choice.card_id,
         card_free_at=None if choice is None else choice.free_at,
-        system_stopped=brake(uow).stopped_at is not None,
+        system_stopped=known.stopped_at is not None,
         zone=locked.time_zone,
         now=uow.now,
         quantum_micros=quantum,
@@ -169,7 +175,7 @@ def decide(uow: UnitOfWork, till: Till, scope: Scope) -> Charge | None:
     )
     if not isinstance(decided, Hold) and rule.paused_at is not None:
         decided = Hold(HoldReason.TOO_MANY_CHARGES, "Staff looks into the last charges.")
-    if not isinstance(decided, Hold) and _trips(uow):
+    if not isinstance(decided, Hold) and _trips(uow, known):
         decided = Hold(HoldReason.SYSTEM_STOPPED, "Charges are stopped while staff looks into it.")
     if isinstance(decided, Hold):
         _keep_hold(uow, scope, locked, rule, decided)
@@ -248,9 +254,9 @@ def brake(uow: UnitOfWork) -> ChargeBrake:
     return store.brake(uow.connection)
 
 
-def _trips(uow: UnitOfWork) -> bool:
+def _trips(uow: UnitOfWork, known: ChargeBrake) -> bool:
     """Count before one more is written; the brake stays on until a person lifts it (E3)."""
-    known, now = brake(uow), uow.now
+    now = uow.now
     since = max(now - MINUTE, known.lifted_at or now - MINUTE)
     until = now + dt.datetime.resolution
     watched = Breaker(known.stopped_at).watch(

@@ -174,16 +174,16 @@ class TaxFacts:
     business_id_checked: bool
 
 
+_TAX_FACTS = select(
+    AccountRow.country,
+    AccountRow.time_zone,
+    AccountRow.vat_id,
+    AccountRow.vat_id_checked_at.is_not(None) & (AccountRow.vat_id != ""),
+).where(AccountRow.tenant_id == bindparam("tenant_id"), AccountRow.id == bindparam("account_id"))
+
+
 def tax_facts(connection: Connection, scope: Scope) -> TaxFacts:
-    row = connection.execute(
-        select(
-            AccountRow.country,
-            AccountRow.time_zone,
-            AccountRow.vat_id,
-            AccountRow.vat_id_checked_at.is_not(None) & (AccountRow.vat_id != ""),
-        ).where(AccountRow.tenant_id == scope.tenant_id, AccountRow.id == scope.account_id)
-    ).one()
-    return TaxFacts(*row)
+    return TaxFacts(*connection.execute(_TAX_FACTS, scope_values(scope)).one())
 
 
 def add(connection: Connection, **values: Any) -> None:

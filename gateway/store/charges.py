@@ -28,8 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.store.accounts import AccountRow
-from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId
+from gateway.store.base import Base, Currency, Key, Micros, Scope, TenantId, scope_values
 from gateway.store.leased_queue import LeasedQueue
+from gateway.store.payment_methods import METHOD, PaymentMethod, PaymentMethodRow
 
 OPEN = "state in ('pending','unknown','requires_action')"
 AUTOMATIC, BY_HAND = "recharge", "topup"
@@ -161,11 +162,36 @@ _MINE = (
 _OF_ACCOUNT = select(*_CHARGE).where(*_MINE)
 _ONE = _OF_ACCOUNT.where(ChargeRow.id == bindparam("charge_id"))
 _LOCKED = _ONE.with_for_update()
+_LOCKED_WITH_CARD = (
+    select(*_CHARGE, *METHOD)
+    .join(
+        PaymentMethodRow,
+        and_(
+            PaymentMethodRow.tenant_id == ChargeRow.tenant_id,
+            PaymentMethodRow.id == ChargeRow.payment_method_id,
+        ),
+        isouter=True,
+    )
+    .where(*_MINE, ChargeRow.id == bindparam("charge_id"))
+    .with_for_update(of=ChargeRow)
+)
 _BY_KEY = _OF_ACCOUNT.where(ChargeRow.idempotency_key == bindparam("key"))
 _OPEN_ONE = _OF_ACCOUNT.where(_IS_OPEN)
 _ADD = insert(ChargeRow)
-_CHANGE = update(ChargeRow).where(
-    ChargeRow.tenant_id == bindparam("of_tenant"), ChargeRow.id == bindparam("of_charge")
+_CHANGE = (
+    update(ChargeRow)
+    .where(ChargeRow.tenant_id == bindparam("of_tenant"), ChargeRow.id == bindparam("of_charge"))
+    .returning(*_CHARGE)
+)
+_SINCE = _OF_ACCOUNT.where(ChargeRow.created_at >= bindparam("at")).order_by(ChargeRow.id)
+_AUTOMATIC_SINCE = (
+    select(func.count())
+    .select_from(ChargeRow)
+    .where(
+        ChargeRow.created_at >= bindparam("at"),
+        ChargeRow.created_at < bindparam("until"),
+        ChargeRow.purpose == AUTOMATIC,
+    )
 )
 
 
@@ -176,8 +202,7 @@ def _of(scope: Scope) -> Any:
 def _first(
     connection: Connection, statement: Select[*tuple[Any, ...]], scope: Scope, **values: object
 ) -> Charge | None:
-    known = {"tenant_id": scope.tenant_id, "account_id": scope.account_id, **values}
-    row = connection.execute(statement, known).first()
+    row = connection.execute(statement, {**scope_values(scope), **values}).first()
     return None if row is None else Charge(*row)
 
 
@@ -203,8 +228,22 @@ def lock(connection: Connection, scope: Scope, charge_id: uuid.UUID) -> Charge |
     return _first(connection, _LOCKED, scope, charge_id=charge_id)
 
 
-def change(connection: Connection, charge: Charge, **values: object) -> None:
-    connection.execute(_CHANGE, {"of_tenant": charge.tenant_id, "of_charge": charge.id, **values})
+def lock_with_card(
+    connection: Connection, scope: Scope, charge_id: uuid.UUID
+) -> tuple[Charge, PaymentMethod | None] | None:
+    """The card, which is not locked, comes with it: each step of a charge wants both."""
+    values = {**scope_values(scope), "charge_id": charge_id}
+    row = connection.execute(_LOCKED_WITH_CARD, values).first()
+    if row is None:
+        return None
+    charge, card = row[: len(_CHARGE)], row[len(_CHARGE) :]
+    return Charge(*charge), PaymentMethod(*card) if card[0] else None
+
+
+def change(connection: Connection, charge: Charge, **values: object) -> Charge:
+    """The charge as it then stands."""
+    named = {"of_tenant": charge.tenant_id, "of_charge": charge.id, **values}
+    return Charge(*connection.execute(_CHANGE, named).one())
 
 
 def newest(
@@ -218,9 +257,7 @@ def newest(
 
 def since(connection: Connection, scope: Scope, at: dt.datetime) -> list[Charge]:
     """What the caps and the brake count, oldest first."""
-    rows = connection.execute(
-        select(*_CHARGE).where(_of(scope), ChargeRow.created_at >= at).order_by(ChargeRow.id)
-    )
+    rows = connection.execute(_SINCE, {**scope_values(scope), "at": at})
     return [Charge(*row) for row in rows]
 
 
@@ -252,26 +289,13 @@ _DECLINES = (
 
 def declines(connection: Connection, scope: Scope) -> list[DeclinedCharge]:
     """Those of each card since its last success, oldest first."""
-    rows = connection.execute(
-        _DECLINES, {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
-    )
+    rows = connection.execute(_DECLINES, scope_values(scope))
     return [DeclinedCharge(row[0], row[1] or "", row[2]) for row in rows if row[2]]
 
 
 def automatic_since(connection: Connection, at: dt.datetime, until: dt.datetime) -> int:
     """Automatic charges of the whole system whose intents were written in a stretch of time."""
-    return (
-        connection.scalar(
-            select(func.count())
-            .select_from(ChargeRow)
-            .where(
-                ChargeRow.created_at >= at,
-                ChargeRow.created_at < until,
-                ChargeRow.purpose == AUTOMATIC,
-            )
-        )
-        or 0
-    )
+    return connection.scalar(_AUTOMATIC_SINCE, {"at": at, "until": until}) or 0
 
 
 def find_by_ref(connection: Connection, provider_ref: str) -> Charge | None:

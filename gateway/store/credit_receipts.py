@@ -11,7 +11,7 @@ from sqlalchemy import Connection, ForeignKeyConstraint, LargeBinary, insert, se
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Scope, TenantId
+from gateway.store.base import Base, Scope, TenantId, scope_values
 
 
 class CreditReceiptRow(Base):
@@ -33,17 +33,20 @@ class CreditReceiptRow(Base):
     )
 
 
+_ADD = insert(CreditReceiptRow)
+
+
 def add(
     connection: Connection, scope: Scope, key: str, document: dict[str, Any], now: dt.datetime
 ) -> None:
     connection.execute(
-        insert(CreditReceiptRow).values(
-            tenant_id=scope.tenant_id,
-            key=key,
-            account_id=scope.account_id,
-            document=document,
-            issued_at=now,
-        )
+        _ADD,
+        {
+            **scope_values(scope),
+            "key": key,
+            "document": document,
+            "issued_at": now,
+        },
     )
 
 

@@ -132,14 +132,14 @@ class CardSetup:
         return Scope(self.tenant_id, self.account_id)
 
 
-_METHOD = tuple(getattr(PaymentMethodRow, name) for name in PaymentMethod.__dataclass_fields__)
+METHOD = tuple(getattr(PaymentMethodRow, name) for name in PaymentMethod.__dataclass_fields__)
 _SETUP = tuple(getattr(CardSetupRow, name) for name in CardSetup.__dataclass_fields__)
 visits = LeasedQueue(CardSetupRow, "ask_at", CardSetup, news_for=CardSetupRow.state == "open")
 _ROLE_ORDER = case({"default": 0, "backup": 1}, value=PaymentMethodRow.role, else_=2)
 
 
 # Written out once: each step of a charge asks for its card.
-_OF_ACCOUNT = select(*_METHOD).where(
+_OF_ACCOUNT = select(*METHOD).where(
     PaymentMethodRow.tenant_id == bindparam("tenant_id"),
     PaymentMethodRow.account_id == bindparam("account_id"),
 )
@@ -173,7 +173,7 @@ def find(connection: Connection, scope: Scope, method_id: uuid.UUID) -> PaymentM
 
 def find_by_ref(connection: Connection, scope: Scope, method_ref: str) -> PaymentMethod | None:
     row = connection.execute(
-        select(*_METHOD).where(_of(scope), PaymentMethodRow.method_ref == method_ref)
+        select(*METHOD).where(_of(scope), PaymentMethodRow.method_ref == method_ref)
     ).first()
     return None if row is None else PaymentMethod(*row)
 

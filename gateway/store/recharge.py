@@ -12,7 +12,8 @@ from sqlalchemy import (
     CheckConstraint,
     Connection,
     ForeignKeyConstraint,
-    func,
+    String,
+    bindparam,
     select,
     update,
 )
@@ -20,7 +21,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.store.accounts import AccountRow
-from gateway.store.base import Base, Micros, Scope, TenantId
+from gateway.store.base import Base, Micros, Scope, TenantId, scope_values
 
 
 class RechargeRuleRow(Base):
@@ -101,14 +102,43 @@ _RULE = tuple(getattr(RechargeRuleRow, name) for name in RechargeRule.__dataclas
 _BRAKE = tuple(getattr(ChargeBrakeRow, name) for name in ChargeBrake.__dataclass_fields__)
 
 
-def _of(scope: Scope) -> Any:
-    return (RechargeRuleRow.tenant_id == scope.tenant_id) & (
-        RechargeRuleRow.account_id == scope.account_id
+# Written out once: each recharge and each end of a charge asks.
+_FIND_RULE = select(*_RULE).where(
+    RechargeRuleRow.tenant_id == bindparam("tenant_id"),
+    RechargeRuleRow.account_id == bindparam("account_id"),
+)
+_CHANGE_RULE = update(RechargeRuleRow).where(
+    RechargeRuleRow.tenant_id == bindparam("of_tenant"),
+    RechargeRuleRow.account_id == bindparam("of_account"),
+)
+_FIND_BRAKE = select(*_BRAKE).where(ChargeBrakeRow.name == SYSTEM)
+_SET_NOTICE = (
+    update(AccountRow)
+    .where(
+        AccountRow.tenant_id == bindparam("of_tenant"),
+        AccountRow.id == bindparam("of_account"),
+        AccountRow.payment_notice.is_distinct_from(bindparam("notice", type_=String())),
     )
+    .values(payment_notice=bindparam("notice", type_=String()))
+)
+_CLEAR_HOLD_NOTICE = (
+    update(AccountRow)
+    .where(
+        AccountRow.tenant_id == bindparam("of_tenant"),
+        AccountRow.id == bindparam("of_account"),
+        AccountRow.payment_notice.not_in(("declined", "action")),
+    )
+    .values(payment_notice=None)
+)
+
+
+def _changed(scope: Scope) -> dict[str, Any]:
+    """Whose row: a column of the same name may be among the values."""
+    return {"of_tenant": scope.tenant_id, "of_account": scope.account_id}
 
 
 def find_rule(connection: Connection, scope: Scope) -> RechargeRule | None:
-    row = connection.execute(select(*_RULE).where(_of(scope))).first()
+    row = connection.execute(_FIND_RULE, scope_values(scope)).first()
     return None if row is None else RechargeRule(*row)
 
 
@@ -127,7 +157,7 @@ def save_rule(connection: Connection, scope: Scope, **values: Any) -> None:
 
 
 def change_rule(connection: Connection, scope: Scope, **values: object) -> None:
-    connection.execute(update(RechargeRuleRow).where(_of(scope)).values(**values))
+    connection.execute(_CHANGE_RULE, {**_changed(scope), **values})
 
 
 def paused(connection: Connection, *, limit: int) -> list[PausedAccount]:
@@ -163,7 +193,7 @@ def stopped_by_system(connection: Connection) -> list[Scope]:
 
 
 def brake(connection: Connection) -> ChargeBrake:
-    row = connection.execute(select(*_BRAKE).where(ChargeBrakeRow.name == SYSTEM)).first()
+    row = connection.execute(_FIND_BRAKE).first()
     return ChargeBrake(None, "", None, None) if row is None else ChargeBrake(*row)
 
 
@@ -177,25 +207,9 @@ def set_brake(connection: Connection, **values: object) -> None:
 
 def set_notice(connection: Connection, scope: Scope, notice: str | None) -> None:
     """What the account's pages say about its payments; None: nothing."""
-    connection.execute(
-        update(AccountRow)
-        .where(
-            AccountRow.tenant_id == scope.tenant_id,
-            AccountRow.id == scope.account_id,
-            func.coalesce(AccountRow.payment_notice, "") != (notice or ""),
-        )
-        .values(payment_notice=notice)
-    )
+    connection.execute(_SET_NOTICE, {**_changed(scope), "notice": notice})
 
 
 def clear_hold_notice(connection: Connection, scope: Scope) -> None:
     """The recharge waits for nothing any more; what pages say of a card stays."""
-    connection.execute(
-        update(AccountRow)
-        .where(
-            AccountRow.tenant_id == scope.tenant_id,
-            AccountRow.id == scope.account_id,
-            AccountRow.payment_notice.not_in(("declined", "action")),
-        )
-        .values(payment_notice=None)
-    )
+    connection.execute(_CLEAR_HOLD_NOTICE, _changed(scope))

@@ -61,6 +61,9 @@ def find(connection: Connection, scope: Scope, idempotency_key: str) -> Credited
     return None if row is None else Credited(row.id, row.amount_micros)
 
 
+_ADD = sql_insert(TopUpRow)
+
+
 def insert(
     connection: Connection,
     scope: Scope,
@@ -74,15 +77,16 @@ def insert(
     now: dt.datetime,
 ) -> None:
     connection.execute(
-        sql_insert(TopUpRow).values(
-            tenant_id=scope.tenant_id,
-            id=top_up_id,
-            account_id=scope.account_id,
-            amount_micros=amount_micros,
-            method=method,
-            reason=reason,
-            actor=actor,
-            idempotency_key=idempotency_key,
-            created_at=now,
-        )
+        _ADD,
+        {
+            "tenant_id": scope.tenant_id,
+            "id": top_up_id,
+            "account_id": scope.account_id,
+            "amount_micros": amount_micros,
+            "method": method,
+            "reason": reason,
+            "actor": actor,
+            "idempotency_key": idempotency_key,
+            "created_at": now,
+        },
     )
