@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from uuid import UUID
 
 from billing.charges import ActionRequired, Declined, NotFound, Succeeded
@@ -34,12 +35,27 @@ from gateway.sandbox.store import Store
 from gateway.services.till import Till
 
 
+@dataclass
+class Wire:
+    """What went over the wire to take money, and what of it got lost; and questions after it."""
+
+    requests: int = 0
+    requests_lost: int = 0
+    answers_lost: int = 0
+    questions: int = 0
+    questions_lost: int = 0
+
+    @property
+    def arrived(self) -> int:
+        return self.requests - self.requests_lost
+
+
 class DirectCards:
     name = "sandbox"
 
     def __init__(self, network: CardNetwork) -> None:
         self.network = network
-        self.calls = 0
+        self.wire = Wire()
 
     # Cards.
 
@@ -82,8 +98,9 @@ class DirectCards:
 
     def charge(self, order: ChargeOrder) -> ChargeAnswer:
         network = self.network
-        self.calls += 1
+        self.wire.requests += 1
         if network.faults.loses_request():
+            self.wire.requests_lost += 1
             raise OutcomeUnknown("lost on the way in")
         key, asked = str(order.id), repr((order.amount_micros, order.method_ref))
         if network.kept_answer(key, asked) is None:
@@ -100,13 +117,16 @@ class DirectCards:
                 )
             network.keep_answer(key, asked, 200, {})
         if network.faults.loses_answer():
+            self.wire.answers_lost += 1
             raise OutcomeUnknown("lost on the way out")
         found = self._read(order)
         assert not isinstance(found, NotFound)
         return found
 
     def find_charge(self, query: ChargeQuery) -> FoundCharge:
+        self.wire.questions += 1
         if self.network.faults.loses_answer():
+            self.wire.questions_lost += 1
             raise OutcomeUnknown("no answer to the question either")
         return self._read(query.order)
 
