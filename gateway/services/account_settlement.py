@@ -1,18 +1,21 @@
-"""One account's ended legs on their way through one transaction, under its lock.
+"""Ended legs of a tenant's accounts on their way through one transaction, under their locks.
 
-A hundred legs cost about what one costs, so the batch is the account, never the leg.
+A hundred legs cost about what one costs, so the batch is the account, never the leg; and a tenant
+is one chain, so an agency's clients go through together where each has but a few.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import NamedTuple, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from gateway.metrics import LEGS_SETTLED
 from gateway.services import minutes, payers, plans, upgrades
 from gateway.services.ledger import Books
-from gateway.services.leg_batch import LegBatch
+from gateway.services.leg_batch import LegBatch, Member
+from gateway.services.minutes import Minutes
 from gateway.services.plans import PlanVersion
 from gateway.store import ledger as ledger_store
 from gateway.store import settlement
@@ -45,35 +48,40 @@ class CreditTurns(Exception):
         self.at = at
 
 
-def settle_account(
+def settle_accounts(
     uow: UnitOfWork,
-    scope: Scope,
+    tenant_id: uuid.UUID,
+    account_ids: Sequence[uuid.UUID],
     carrier: PlanVersion | None,
     *,
     after: QueuePlace,
     limit: int,
     before: dt.datetime = settlement.QUEUE_END_AT,
 ) -> Settled:
-    """Settle the next of one account's due legs; none when another worker holds the account.
+    """Settle the next of the due legs of a tenant's accounts, but of none that another worker
+    holds.
 
-    In the order in which they ended, so that a balance that runs out does so at the same of the
-    legs that are known, whatever order the carrier's webhooks came in. `before`: those alone that
-    ended earlier.
+    Of each account in the order in which they ended, so that a balance that runs out does so at
+    the same of the legs that are known, whatever order the carrier's webhooks came in. `before`:
+    those alone that ended earlier.
 
     Raises `CreditTurns` where included credit ended before that: legs of two cycles do not meet.
     """
-    locked = ledger_store.lock_books(uow.connection, scope, wait=False)
-    if locked is None:
+    locked = ledger_store.lock_free_books(uow.connection, tenant_id, account_ids)
+    if not locked:
         return BUSY
-    _check_credit(uow, scope, locked, before)
-    legs = settlement.due_legs(uow.connection, scope, after=after, limit=limit, before=before)
+    for account_id, found in locked.items():
+        _check_credit(uow, Scope(tenant_id, account_id), found, before)
+    legs = settlement.due_legs(
+        uow.connection, tenant_id, list(locked), after=after, limit=limit, before=before
+    )
+    is_busy = len(locked) < len(account_ids)
     if not legs:
-        return Settled(0, None)
-    own = Books(scope, locked, locked.balance_micros)
-    paid_in_advance = minutes.open_minutes(uow, scope, locked) if locked.draws_minutes else None
+        return Settled(0, None, is_busy)
+    members = _members(uow, tenant_id, locked, legs)
     agency = None
-    if paid_in_advance and any(paid_in_advance.shares_with(leg.started_at) for leg in legs):
-        agency = payers.take(uow, Scope(scope.tenant_id, cast(uuid.UUID, locked.parent_id)))
+    if any(members[leg.account_id].is_shared(leg) for leg in legs):
+        agency = _agency(uow, tenant_id, members)
         if agency is None:
             return BUSY
         _check_credit(uow, agency.scope, agency.locked, before)
@@ -82,8 +90,8 @@ def settle_account(
         id: plans.plan_version(uow.connection, id).plan
         for id in {leg.plan_version_id for leg in legs}
     }
-    batch = LegBatch(uow, own, carrier, sold, paid_in_advance, agency)
-    bridged = _bridged(uow, scope, legs)
+    batch = LegBatch(uow, tenant_id, carrier, sold, members, agency)
+    bridged = _bridged(uow, tenant_id, legs)
     with unawaited(uow.connection):
         for leg in legs:
             talked = bridged.get(leg.call_sid, 0)
@@ -93,10 +101,35 @@ def settle_account(
                 continue  # its first callback is late or lost; the carrier's record says it too
             batch.settle(leg, talked or 0)
     batch.write()
-    if paid_in_advance is not None:
-        upgrades.order_where_empty(uow, paid_in_advance, own, agency)
+    _order_upgrades(uow, members.values(), agency)
     LEGS_SETTLED.inc(len(batch.settled))
-    return Settled(len(batch.settled), legs[-1].place if len(legs) == limit else None)
+    return Settled(len(batch.settled), legs[-1].place if len(legs) == limit else None, is_busy)
+
+
+def _members(
+    uow: UnitOfWork,
+    tenant_id: uuid.UUID,
+    locked: Mapping[uuid.UUID, LockedBooks],
+    legs: Iterable[DueLeg],
+) -> dict[uuid.UUID, Member]:
+    """In the order of their legs."""
+    due = {id: locked[id] for id in dict.fromkeys(leg.account_id for leg in legs)}
+    paid_in_advance = minutes.open_minutes(uow, tenant_id, due)
+    return {
+        id: Member(
+            Books(Scope(tenant_id, id), books, books.balance_micros), paid_in_advance.get(id)
+        )
+        for id, books in due.items()
+    }
+
+
+def _agency(
+    uow: UnitOfWork, tenant_id: uuid.UUID, members: Mapping[uuid.UUID, Member]
+) -> Books | None:
+    """The tenant's root, which may have legs here as well; None where another worker holds it."""
+    if tenant_id in members:
+        return members[tenant_id].books
+    return payers.take(uow, Scope(tenant_id, tenant_id))
 
 
 def _check_credit(uow: UnitOfWork, scope: Scope, locked: LockedBooks, before: dt.datetime) -> None:
@@ -105,7 +138,21 @@ def _check_credit(uow: UnitOfWork, scope: Scope, locked: LockedBooks, before: dt
         raise CreditTurns(scope, at)
 
 
-def _bridged(uow: UnitOfWork, scope: Scope, legs: list[DueLeg]) -> dict[str, int | None]:
+def _order_upgrades(uow: UnitOfWork, members: Iterable[Member], agency: Books | None) -> None:
+    """For each that paid with minutes: the agency once, whichever of its clients drew them."""
+    owners: dict[uuid.UUID, tuple[Books, Minutes]] = {}
+    for member in members:
+        if member.minutes is None:
+            continue
+        if agency is not None and member.minutes.sees(agency.scope.account_id):
+            owners[agency.scope.account_id] = agency, member.minutes
+        if member.minutes.shares_with(uow.now) is None:
+            owners[member.books.scope.account_id] = member.books, member.minutes
+    for owner, paid in owners.values():
+        upgrades.order_where_empty(uow, owner, paid)
+
+
+def _bridged(uow: UnitOfWork, tenant_id: uuid.UUID, legs: list[DueLeg]) -> dict[str, int | None]:
     """Asked only for plans that do not charge the time a caller spends with our own voice."""
     calls = {
         leg.call_sid
@@ -117,4 +164,4 @@ def _bridged(uow: UnitOfWork, scope: Scope, legs: list[DueLeg]) -> dict[str, int
     }
     if not calls:
         return {}
-    return settlement.bridged_seconds(uow.connection, scope.tenant_id, sorted(calls))
+    return settlement.bridged_seconds(uow.connection, tenant_id, sorted(calls))

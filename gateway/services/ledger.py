@@ -102,34 +102,32 @@ def write(uow: UnitOfWork, *opened: Books) -> None:
 
     Several books are those of one tenant, one behind the other in its chain.
     """
-    seq, link = opened[0].locked.seq, opened[0].locked.hash
-    for open_books in opened:
-        if open_books.postings:
-            seq, link = ledger.append(
-                uow.connection,
-                open_books.scope.tenant_id,
-                open_books.postings,
-                after_seq=seq,
-                after_hash=link,
-            )
-        elif not open_books.hold_changed:
-            continue
-        settle_service(
-            uow,
-            open_books.scope,
-            open_books.locked,
-            balance_micros=open_books.balance_micros,
-            last_seq=seq,
+    head = opened[0].locked
+    lines = [posting for each in opened for posting in each.postings]
+    if lines:
+        ledger.append(
+            uow.connection,
+            opened[0].scope.tenant_id,
+            lines,
+            after_seq=head.seq,
+            after_hash=head.hash,
         )
-    for watched in opened:
-        if watched.locked.alerts_minutes and any(p.unit == SECONDS for p in _all(opened)):
-            alerts.minutes_moved(uow, watched.scope)
-
-
-def _all(opened: Sequence[Books]) -> Iterator[Posting]:
-    """A client's draws stand in its own books, and may be of its agency's minutes."""
-    for open_books in opened:
-        yield from open_books.postings
+    last_seq = head.seq
+    for each in opened:
+        last_seq += len(each.postings)
+        if each.postings or each.hold_changed:
+            settle_service(
+                uow,
+                each.scope,
+                each.locked,
+                balance_micros=each.balance_micros,
+                last_seq=last_seq,
+            )
+    # A client's draws stand in its own books, and may be of its agency's minutes.
+    if any(posting.unit == SECONDS for posting in lines):
+        for watched in opened:
+            if watched.locked.alerts_minutes:
+                alerts.minutes_moved(uow, watched.scope)
 
 
 def settle_service(

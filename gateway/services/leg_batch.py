@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import structlog
@@ -22,6 +24,7 @@ from gateway.services.ledger import Books
 from gateway.services.minutes import Minutes
 from gateway.services.plans import PlanVersion
 from gateway.store import settlement
+from gateway.store.base import Scope
 from gateway.store.settlement import DayKey, DaySums, DueLeg, Marked, SettledLeg, Winner
 from gateway.uow import UnitOfWork
 
@@ -32,23 +35,38 @@ LEGS_PER_MARK = 400
 TARGET_KINDS: dict[str, TargetKind] = {"number": "number", "sip": "sip", "client": "client"}
 
 
+@dataclass(slots=True)
+class Member:
+    """An account with legs in the batch."""
+
+    books: Books
+    minutes: Minutes | None
+
+    def is_shared(self, leg: DueLeg) -> bool:
+        """Whether the agency pays for it."""
+        return self.minutes is not None and self.minutes.shares_with(leg.started_at) is not None
+
+
 class LegBatch:
-    """The legs of one transaction on their way to lines, sums and marks."""
+    """The legs of one transaction, all of one tenant, on their way to lines, sums and marks.
+
+    `agency` are the books of who pays for legs that are shared; None where none of them is.
+    """
 
     def __init__(
         self,
         uow: UnitOfWork,
-        books: Books,
+        tenant_id: uuid.UUID,
         carrier: PlanVersion | None,
         sold: Mapping[uuid.UUID, Plan],
-        paid_in_advance: Minutes | None = None,
-        agency: Books | None = None,
+        members: Mapping[uuid.UUID, Member],
+        agency: Books | None,
     ) -> None:
         self.uow = uow
-        self.books = books
+        self.tenant_id = tenant_id
         self.carrier = carrier
         self.sold = sold
-        self.minutes = paid_in_advance
+        self.members = members
         self.agency = agency
         self.settled: list[SettledLeg] = []
         self.sums: dict[DayKey, DaySums] = {}
@@ -60,16 +78,22 @@ class LegBatch:
         return self._plan(leg).tariff.billable_legs.ring_time
 
     def settle(self, leg: DueLeg, bridged_seconds: int) -> None:
+        """Account by account, in the order of `members`: so does the chain go, and each wallet and
+        bucket goes down along it."""
         usage = usage_of(leg, bridged_seconds)
         plan = self._plan(leg)
+        member = self.members[leg.account_id]
         rated = rate_leg(usage, plan.tariff)
+        payer, shares_with = member.books, None
+        if self.agency is not None and member.is_shared(leg):
+            payer, shares_with = self.agency, self.agency.scope.account_id
         in_money = rated
-        if self.minutes is not None and rated.billed_seconds:
-            in_money = self._draw(self.minutes, leg, usage, rated, plan)
-        charge = self._charge(leg, usage, in_money, plan)
-        surcharge = self._surcharge(leg, usage, plan) if plan.tariff.surcharges else None
+        if member.minutes is not None and rated.billed_seconds:
+            in_money = self._draw(member, leg, usage, rated, plan, shares_with)
+        charge = self._charge(payer, leg, usage, in_money, plan)
+        surcharge = self._surcharge(payer, leg, usage, plan) if plan.tariff.surcharges else None
         charge += surcharge or 0
-        cost = self._cost(leg, usage)
+        cost = self._cost(member.books, leg, usage)
         if in_money.unrated:
             self.unrated.append(leg)
         self._mark(
@@ -85,7 +109,8 @@ class LegBatch:
                 cost,
             )
         )
-        self._add_up(leg, rated.billed_seconds, charge, cost)
+        day = bucket_day(leg.started_at, member.books.locked.time_zone)
+        self._add_up(leg, day, rated.billed_seconds, charge, cost)
 
     def _plan(self, leg: DueLeg) -> Plan:
         return self.sold[leg.plan_version_id]
@@ -99,30 +124,39 @@ class LegBatch:
     def _send_marks(self) -> None:
         unsent = self.settled[sum(sent.legs for sent in self.marked) :]
         if unsent:
-            tenant_id = self.books.scope.tenant_id
             self.marked.append(
-                settlement.mark_settled(self.uow.connection, tenant_id, unsent, now=self.uow.now)
+                settlement.mark_settled(
+                    self.uow.connection, self.tenant_id, unsent, now=self.uow.now
+                )
             )
 
     def _draw(
-        self, paid: Minutes, leg: DueLeg, usage: LegUsage, rated: RatedLeg, plan: Plan
+        self,
+        member: Member,
+        leg: DueLeg,
+        usage: LegUsage,
+        rated: RatedLeg,
+        plan: Plan,
+        shares_with: uuid.UUID | None,
     ) -> RatedLeg:
         """Seconds before money: post what the buckets give, answer what is left to pay (S1-03)."""
+        paid = member.minutes
+        assert paid is not None, "asked only then"
         assert leg.answered_at is not None, "a leg with billed seconds was answered"
         drawn = paid.draw(
             rated.billed_seconds,
             usage,
             LegMoment(
-                account_id=self.books.scope.account_id,
+                account_id=leg.account_id,
                 number_e164=leg.number_e164,
                 began_at=leg.started_at,
                 answered_at=leg.answered_at,
-                shares_with=paid.shares_with(leg.started_at),
+                shares_with=shares_with,
             ),
         )
         if not drawn.draws:
             return rated
-        self.books.postings += paid.post(
+        member.books.postings += paid.post(
             drawn,
             usage,
             at=self.uow.now,
@@ -138,14 +172,9 @@ class LegBatch:
             unrated=rated.unrated and seconds > 0,
         )
 
-    def _payer(self, leg: DueLeg) -> Books:
-        """The agency for the calls of a client that shares its billing, else the account."""
-        if self.agency is None or self.minutes is None:
-            return self.books
-        return self.agency if self.minutes.shares_with(leg.started_at) else self.books
-
-    def _charge(self, leg: DueLeg, usage: LegUsage, rated: RatedLeg, plan: Plan) -> int:
-        books = self._payer(leg)
+    def _charge(
+        self, books: Books, leg: DueLeg, usage: LegUsage, rated: RatedLeg, plan: Plan
+    ) -> int:
         amount = price_overrun(plan, rated.charge_micros, books.balance_micros).charged_micros
         if amount:
             books.balance_micros -= amount
@@ -166,12 +195,11 @@ class LegBatch:
             )
         return amount
 
-    def _surcharge(self, leg: DueLeg, usage: LegUsage, plan: Plan) -> int | None:
+    def _surcharge(self, books: Books, leg: DueLeg, usage: LegUsage, plan: Plan) -> int | None:
         """Money also where minutes met the leg; None where its destination has none (S2-18)."""
         rated = rate_surcharge(usage, plan.tariff)
         if rated is None:
             return None
-        books = self._payer(leg)
         amount = price_overrun(plan, rated.charge_micros, books.balance_micros).charged_micros
         if amount:
             books.post(
@@ -190,18 +218,18 @@ class LegBatch:
             )
         return amount
 
-    def _cost(self, leg: DueLeg, usage: LegUsage) -> int:
+    def _cost(self, books: Books, leg: DueLeg, usage: LegUsage) -> int:
         """What the carrier takes, by its own tariff; no customer's money moves."""
         if self.carrier is None:
             return 0
         cost = carrier_cost(usage, self.carrier.plan.tariff)
         if cost.charge_micros:
-            self.books.postings.append(
+            books.postings.append(
                 cost_posting(
                     cost,
-                    unit=self.books.currency,
+                    unit=books.currency,
                     at=self.uow.now,
-                    account_id=self.books.scope.account_id,
+                    account_id=books.scope.account_id,
                     call_sid=leg.call_sid,
                     leg_sid=leg.leg_sid,
                     plan_version_id=self.carrier.id,
@@ -210,9 +238,8 @@ class LegBatch:
             )
         return cost.charge_micros
 
-    def _add_up(self, leg: DueLeg, billed: int, charge: int, cost: int) -> None:
-        day = bucket_day(leg.started_at, self.books.locked.time_zone)
-        key = (day, leg.did_id, leg.source)
+    def _add_up(self, leg: DueLeg, day: dt.date, billed: int, charge: int, cost: int) -> None:
+        key = (leg.account_id, day, leg.did_id, leg.source)
         sums = self.sums.get(key)
         if sums is None:
             sums = self.sums[key] = DaySums()
@@ -238,37 +265,40 @@ class LegBatch:
         """Everything of this batch, or nothing: one transaction."""
         if not self.settled:
             return
-        connection, scope = self.uow.connection, self.books.scope
+        connection, tenant_id = self.uow.connection, self.tenant_id
         self._send_marks()
         for sent in self.marked:
             sent.check()
-        settlement.take_off_the_queue(connection, scope.tenant_id, self.settled)
+        settlement.take_off_the_queue(connection, tenant_id, self.settled)
         legs = self.talked.values()
         settlement.name_winners(
             connection,
-            scope.tenant_id,
+            tenant_id,
             [Winner(leg.call_sid, leg.leg_sid, leg.answered_at) for leg in legs if not leg.counted],
         )
         settlement.name_winners_again(
-            connection, scope.tenant_id, [leg.call_sid for leg in legs if leg.counted]
+            connection, tenant_id, [leg.call_sid for leg in legs if leg.counted]
         )
-        settlement.roll_up(connection, scope, self.sums)
+        settlement.roll_up(connection, tenant_id, self.sums)
         for leg in self.unrated:
             self._report_unrated(leg)
-        ledger.write(self.uow, self.books, *([self.agency] if self.agency else []))
+        opened = [member.books for member in self.members.values()]
+        if self.agency is not None and self.tenant_id not in self.members:
+            opened.append(self.agency)
+        ledger.write(self.uow, *opened)
 
     def _report_unrated(self, leg: DueLeg) -> None:
         """A leg without a price is charged nothing, and never silently."""
         log.error(
             "settle.unrated",
-            account_id=str(self.books.scope.account_id),
+            account_id=str(leg.account_id),
             call_sid=leg.call_sid,
             leg_sid=leg.leg_sid,
             to=leg.to_address,
         )
         audit.note(
             self.uow,
-            self.books.scope,
+            Scope(self.tenant_id, leg.account_id),
             "system",
             "leg.unrated",
             leg.leg_sid,

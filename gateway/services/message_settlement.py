@@ -104,7 +104,8 @@ def settle_account(
 ) -> int:
     """Settle one account's due texts, in the order in which they became due; how many. 0 when
     another worker holds the account."""
-    locked = ledger_store.lock_books(uow.connection, scope, wait=False)
+    free = ledger_store.lock_free_books(uow.connection, scope.tenant_id, [scope.account_id])
+    locked = free.get(scope.account_id)
     if locked is None:
         return 0
     due = store.due_messages(uow.connection, scope, limit=limit)
@@ -119,7 +120,7 @@ def settle_account(
     for message in due:
         batch.settle(message)
     store.mark_settled(uow.connection, scope.tenant_id, batch.settled, now=uow.now)
-    settlement.roll_up(uow.connection, scope, batch.sums)
+    settlement.roll_up(uow.connection, scope.tenant_id, batch.sums)
     ledger.write(uow, batch.books, *([batch.agency] if batch.agency else []))
     return len(due)
 
@@ -148,7 +149,8 @@ class _Batch:
         cost = self._cost(message, usage)
         self.settled.append(SettledMessage(message.id, rate, charge, cost))
         day = bucket_day(message.created_at, self.books.locked.time_zone)
-        sums = self.sums.setdefault((day, message.did_id, message.source), DaySums())
+        key = (self.books.scope.account_id, day, message.did_id, message.source)
+        sums = self.sums.setdefault(key, DaySums())
         sums.charge_micros += charge
         sums.cost_micros += cost
 

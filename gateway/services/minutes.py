@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import cast
 
 from billing.bundles import bundle_bucket
@@ -29,14 +32,24 @@ from gateway.uow import UnitOfWork
 __all__ = ["Minutes", "RenewFirst", "bucket_account", "bucket_of", "open_minutes"]
 
 
+Shelf = dict[uuid.UUID, Bucket]
+"""Buckets as they stand, kept current while legs draw them: one for all accounts of a transaction,
+so that the clients of an agency find its minutes as the one before left them."""
+
+
 @dataclass(slots=True)
 class Minutes:
-    """The open buckets that an account's legs may draw, kept current while they do."""
+    """The open buckets that an account's legs may draw."""
 
     scope: Scope
     agency_id: uuid.UUID | None
     changes: tuple[BillingChange, ...]
-    buckets: dict[uuid.UUID, Bucket]
+    shelf: Shelf
+    bucket_ids: tuple[uuid.UUID, ...]
+
+    @property
+    def buckets(self) -> list[Bucket]:
+        return [self.shelf[id] for id in self.bucket_ids]
 
     def shares_with(self, began_at: dt.datetime) -> uuid.UUID | None:
         """The agency that paid when a call began; the whole call is then its (S1-14)."""
@@ -44,13 +57,17 @@ class Minutes:
             return None
         return self.agency_id
 
+    def sees(self, owner_id: uuid.UUID) -> bool:
+        """Whether its buckets are among these: those of an agency, once it was shared with."""
+        return owner_id == self.agency_id and any(change.shared for change in self.changes)
+
     def left_seconds(self, owner_id: uuid.UUID, now: dt.datetime) -> int:
         """What the buckets of one owner still give to a call that begins now."""
-        return left_to(self.buckets.values(), owner_id, now)
+        return left_to(self.buckets, owner_id, now)
 
     def draw(self, billed_seconds: int, usage: LegUsage, at: LegMoment) -> Drawn:
         """Take what the buckets give: the next leg finds them so much emptier."""
-        return draw(billed_seconds, usage, tuple(self.buckets.values()), at)
+        return draw(billed_seconds, usage, self.buckets, at)
 
     def post(
         self,
@@ -66,7 +83,7 @@ class Minutes:
         """A line for each bucket that the leg drew."""
         lines = []
         for part in drawn.draws:
-            bucket = self.buckets[part.bucket_id]
+            bucket = self.shelf[part.bucket_id]
             lines.append(
                 draw_posting(
                     usage,
@@ -80,7 +97,7 @@ class Minutes:
                     receipt_id=receipt_id,
                 )
             )
-            self.buckets[bucket.id] = replace(
+            self.shelf[bucket.id] = replace(
                 bucket, remaining_seconds=bucket.remaining_seconds - part.seconds
             )
         return lines
@@ -94,27 +111,41 @@ class RenewFirst(Exception):
         self.scope = scope
 
 
-def open_minutes(uow: UnitOfWork, scope: Scope, locked: LockedBooks) -> Minutes:
-    """Read under the lock; a sub-account that ever shared its agency's billing sees its buckets.
+def open_minutes(
+    uow: UnitOfWork, tenant_id: uuid.UUID, locked: Mapping[uuid.UUID, LockedBooks]
+) -> dict[uuid.UUID, Minutes]:
+    """By account, for those that have any; read under their lock. A sub-account that ever shared
+    its agency's billing sees its buckets.
 
     Raises `RenewFirst`: a leg across the end of a period finds the next one there.
     """
-    changes: tuple[BillingChange, ...] = ()
-    owners = [scope.account_id]
-    if locked.parent_id is not None:
-        changes = memberships.changes_of(uow.connection, scope)
-        if any(change.shared for change in changes):
-            owners.append(locked.parent_id)
-    found = buckets.open_of(uow.connection, scope.tenant_id, owners)
+    drawing = {id: books.parent_id for id, books in locked.items() if books.draws_minutes}
+    if not drawing:
+        return {}
+    clients = [id for id, parent_id in drawing.items() if parent_id is not None]
+    changes = memberships.changes_of_each(uow.connection, tenant_id, clients) if clients else {}
+    owners: dict[uuid.UUID, list[uuid.UUID]] = {id: [id] for id in drawing}
+    for id, moves in changes.items():
+        if any(change.shared for change in moves):
+            owners[id].append(cast(uuid.UUID, drawing[id]))
+    found = buckets.open_of(uow.connection, tenant_id, set(chain.from_iterable(owners.values())))
     for stored in found:
         if stored.ends_at <= uow.now and stored.is_unattended:
-            raise RenewFirst(Scope(scope.tenant_id, stored.account_id))
-    return Minutes(
-        scope,
-        locked.parent_id,
-        changes,
-        {stored.id: bucket_of(uow, stored) for stored in found},
-    )
+            raise RenewFirst(Scope(tenant_id, stored.account_id))
+    shelf = {stored.id: bucket_of(uow, stored) for stored in found}
+    owned: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
+    for stored in found:
+        owned[stored.account_id].append(stored.id)
+    return {
+        id: Minutes(
+            Scope(tenant_id, id),
+            parent_id,
+            changes.get(id, ()),
+            shelf,
+            tuple(chain.from_iterable(owned[owner] for owner in owners[id])),
+        )
+        for id, parent_id in drawing.items()
+    }
 
 
 def bucket_of(uow: UnitOfWork, stored: StoredBucket) -> Bucket:

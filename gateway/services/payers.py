@@ -36,5 +36,6 @@ def join(uow: UnitOfWork, opened: Books) -> None:
 
 def take(uow: UnitOfWork, agency: Scope) -> Books | None:
     """The agency's books for a drain, which never waits for them: None means later."""
-    locked = ledger.lock_books(uow.connection, agency, wait=False)
-    return None if locked is None else Books(agency, locked, locked.balance_micros)
+    locked = ledger.lock_free_books(uow.connection, agency.tenant_id, [agency.account_id])
+    found = locked.get(agency.account_id)
+    return None if found is None else Books(agency, found, found.balance_micros)

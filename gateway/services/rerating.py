@@ -242,11 +242,11 @@ def _correct(
         payer = agency.books if agency and agency.pays_for(leg) else own
         _post(uow, payer, change, stands, mistake.right, reason=reason, actor=actor)
         repriced.append(_mark(change))
-        _add_up(sums, change, own.locked.time_zone)
+        _add_up(sums, change, own)
     if not repriced:
         return Corrected(0, 0, 0)
     marks.reprice(uow.connection, scope.tenant_id, repriced, version_id=mistake.right.id)
-    settlement.roll_up(uow.connection, scope, sums)
+    settlement.roll_up(uow.connection, scope.tenant_id, sums)
     ledger.write(uow, own, *([agency.books] if agency else []))
     audit.note(
         uow,
@@ -430,10 +430,11 @@ def _mark(change: Change) -> Repriced:
     )
 
 
-def _add_up(sums: dict[DayKey, DaySums], change: Change, time_zone: str) -> None:
+def _add_up(sums: dict[DayKey, DaySums], change: Change, own: Books) -> None:
     leg = change.leg
-    day = bucket_day(leg.started_at, time_zone)
-    of_day = sums.setdefault((day, leg.did_id, leg.source), DaySums())
+    day = bucket_day(leg.started_at, own.locked.time_zone)
+    key = (own.scope.account_id, day, leg.did_id, leg.source)
+    of_day = sums.setdefault(key, DaySums())
     of_day.billed_seconds += change.billed.rated.billed_seconds - leg.billed_seconds
     of_day.charge_micros += change.difference_micros
 

@@ -35,20 +35,16 @@ from gateway.uow import UnitOfWork
 log = structlog.get_logger(__name__)
 
 
-def order_where_empty(uow: UnitOfWork, paid: Minutes, own: Books, agency: Books | None) -> None:
+def order_where_empty(uow: UnitOfWork, owner: Books, paid: Minutes) -> None:
     """After a settlement, in its transaction: who has no minutes left, and a plan that upgrades by
     itself, is upgraded. Asks the database only then."""
-    owners = [agency] if agency is not None else []
-    if paid.shares_with(uow.now) is None:
-        owners.append(own)
-    for owner in owners:
-        version = plans.plan_version(uow.connection, owner.locked.plan_version_id)
-        if version.plan.terms.exhaustion != "auto_upgrade":
-            continue
-        if owner.locked.status == AccountStatus.ACTIVE and not paid.left_seconds(
-            owner.scope.account_id, uow.now
-        ):
-            _order(uow, owner, version)
+    version = plans.plan_version(uow.connection, owner.locked.plan_version_id)
+    if version.plan.terms.exhaustion != "auto_upgrade":
+        return
+    if owner.locked.status == AccountStatus.ACTIVE and not paid.left_seconds(
+        owner.scope.account_id, uow.now
+    ):
+        _order(uow, owner, version)
 
 
 def _order(uow: UnitOfWork, owner: Books, version: PlanVersion) -> None:

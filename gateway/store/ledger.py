@@ -131,36 +131,44 @@ class LockedBooks:
 
 
 _LOCK = """
-select a.status, a.currency, a.plan_version_id, a.time_zone, a.low_balance_micros, a.parent_id,
-       a.draws_minutes, a.held, a.recharge_below_micros, a.alert_low_micros, a.alert_high_micros,
-       a.alerts_minutes, a.credit_turns_at, w.balance_micros, h.seq, h.hash
+select a.id, a.status, a.currency, a.plan_version_id, a.time_zone, a.low_balance_micros,
+       a.parent_id, a.draws_minutes, a.held, a.recharge_below_micros, a.alert_low_micros,
+       a.alert_high_micros, a.alerts_minutes, a.credit_turns_at, w.balance_micros, h.seq, h.hash
   from account as a
   join ledger_account as w on w.tenant_id = a.tenant_id and w.unit = a.currency
-                          and w.name = :wallet
+                          and w.name = 'wallet:' || replace(a.id::text, '-', '')
   join chain_head as h on h.tenant_id = a.tenant_id
- where a.tenant_id = :tenant_id and a.id = :account_id
+ where a.tenant_id = :tenant_id and a.id = any(:account_ids)
    for update of a, w, h
 """
 _LOCK_OR_WAIT = statement(_LOCK)
 _LOCK_OR_SKIP = statement(_LOCK + " skip locked")
 
 
-def lock_books(connection: Connection, scope: Scope, *, wait: bool = True) -> LockedBooks | None:
+def lock_books(connection: Connection, scope: Scope) -> LockedBooks | None:
     """Account, wallet, chain: every writer of money takes the three in this order. The wallet too,
     or a statement that waited would answer the balance of before its wait.
 
-    None when there is no such account or, without `wait`, when another worker holds it.
+    None when there is no such account.
     """
-    row = execute(
-        connection,
-        _LOCK_OR_WAIT if wait else _LOCK_OR_SKIP,
-        {
-            "tenant_id": scope.tenant_id,
-            "account_id": scope.account_id,
-            "wallet": wallet(scope.account_id),
-        },
-    ).fetchone()
-    return None if row is None else LockedBooks(*row)
+    locked = _lock(connection, _LOCK_OR_WAIT, scope.tenant_id, [scope.account_id])
+    return locked.get(scope.account_id)
+
+
+def lock_free_books(
+    connection: Connection, tenant_id: uuid.UUID, account_ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, LockedBooks]:
+    """By account, those of one tenant that nobody else holds; waits for none, so that a drain never
+    stands in another's way. All have the same place in the chain."""
+    return _lock(connection, _LOCK_OR_SKIP, tenant_id, account_ids)
+
+
+def _lock(
+    connection: Connection, how: str, tenant_id: uuid.UUID, account_ids: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, LockedBooks]:
+    wanted = {"tenant_id": tenant_id, "account_ids": list(account_ids)}
+    rows = execute(connection, how, wanted).fetchall()
+    return {id: LockedBooks(*books) for id, *books in rows}
 
 
 LINES_PER_WRITE = 200  # to the socket at once; each write costs a round of the driver's loop
@@ -195,11 +203,11 @@ def append(
     *,
     after_seq: int,
     after_hash: bytes,
-) -> tuple[int, bytes]:
+) -> None:
     """Write lines behind the locked head, move the balances, move the head.
 
-    Answers the new head. The caller holds `lock_books`; a key that exists already is an error
-    here (unique constraint) and must have been looked for under that lock.
+    The caller holds `lock_books`; a key that exists already is an error here (unique constraint)
+    and must have been looked for under that lock.
     """
     seq, link = after_seq, after_hash
     deltas: dict[tuple[str, str], int] = {}
@@ -228,7 +236,6 @@ def append(
             "last_hash": link,
         },
     )
-    return seq, link
 
 
 _NULL = r"\N"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -83,18 +84,27 @@ def add(
 # Asked for every batch of a client's legs; building it anew took longer than its answer.
 _CHANGES = statement(
     """
-select from_at, billing from billing_membership
- where tenant_id = :tenant_id and account_id = :account_id
- order by from_at
+select account_id, from_at, billing from billing_membership
+ where tenant_id = :tenant_id and account_id = any(:account_ids)
+ order by account_id, from_at
 """
 )
 
 
 def changes_of(connection: Connection, scope: Scope) -> tuple[BillingChange, ...]:
     """All of an account's, the earliest first."""
-    who = {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
-    rows = execute(connection, _CHANGES, who).fetchall()
-    return tuple(BillingChange(from_at, billing == "agency_shared") for from_at, billing in rows)
+    return changes_of_each(connection, scope.tenant_id, [scope.account_id])[scope.account_id]
+
+
+def changes_of_each(
+    connection: Connection, tenant_id: uuid.UUID, account_ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, tuple[BillingChange, ...]]:
+    """By account, the earliest first; none is left out."""
+    who = {"tenant_id": tenant_id, "account_ids": list(account_ids)}
+    found: dict[uuid.UUID, tuple[BillingChange, ...]] = dict.fromkeys(account_ids, ())
+    for account_id, from_at, billing in execute(connection, _CHANGES, who).fetchall():
+        found[account_id] += (BillingChange(from_at, billing == "agency_shared"),)
+    return found
 
 
 def rows_after(connection: Connection, scope: Scope, at: dt.datetime) -> tuple[Membership, ...]:

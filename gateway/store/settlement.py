@@ -18,7 +18,8 @@ FIRST = Scope(uuid.UUID(int=0), uuid.UUID(int=0))
 # A carrier that does not answer this often must not keep a leg from being settled.
 CHECKS_WAITED_FOR = 5
 
-# A loose index scan: one probe per account, however many legs are due.
+# A loose index scan: one probe per account, however many legs are due, and a count of those that
+# one transaction may take.
 _DUE_ACCOUNTS = text(
     """
 with recursive due as (
@@ -32,18 +33,34 @@ with recursive due as (
       where (l.tenant_id, l.account_id) > (due.tenant_id, due.account_id)
       order by tenant_id, account_id limit 1) as n
 )
-select tenant_id, account_id from due limit :limit
+select tenant_id, account_id,
+       (select count(*) from (select from leg_due as l
+                               where l.tenant_id = due.tenant_id and l.account_id = due.account_id
+                               limit :count_to) as counted)
+  from due limit :limit
 """
 )
 
 
-def due_accounts(connection: Connection, after: Scope, *, limit: int) -> list[Scope]:
+class DueAccount(NamedTuple):
+    scope: Scope
+    legs: int  # no further than it was counted
+
+
+def due_accounts(
+    connection: Connection, after: Scope, *, limit: int, count_to: int
+) -> list[DueAccount]:
     """Accounts with ended, unsettled legs, in key order after the given one."""
     return [
-        Scope(*row)
-        for row in connection.execute(
+        DueAccount(Scope(tenant_id, account_id), legs)
+        for tenant_id, account_id, legs in connection.execute(
             _DUE_ACCOUNTS,
-            {"tenant_id": after.tenant_id, "account_id": after.account_id, "limit": limit},
+            {
+                "tenant_id": after.tenant_id,
+                "account_id": after.account_id,
+                "limit": limit,
+                "count_to": count_to,
+            },
         )
     ]
 
@@ -82,13 +99,14 @@ def oldest_due_at(connection: Connection) -> dt.datetime | None:
 
 
 class QueuePlace(NamedTuple):
-    """Where in an account's queue a leg stands: legs leave it in this order."""
+    """Where in a tenant's queue a leg stands: account by account, legs leave it in this order."""
 
+    account_id: uuid.UUID
     ended_at: dt.datetime
     leg_sid: str
 
 
-QUEUE_HEAD = QueuePlace(dt.datetime.min.replace(tzinfo=dt.UTC), "")
+QUEUE_HEAD = QueuePlace(uuid.UUID(int=0), dt.datetime.min.replace(tzinfo=dt.UTC), "")
 QUEUE_END_AT = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
@@ -100,6 +118,7 @@ class DueLeg(NamedTuple):
 
     leg_sid: str
     call_sid: str
+    account_id: uuid.UUID
     kind: str
     target_kind: str
     to_address: str
@@ -123,20 +142,26 @@ class DueLeg(NamedTuple):
 
     @property
     def place(self) -> QueuePlace:
-        return QueuePlace(self.ended_at, self.leg_sid)
+        return QueuePlace(self.account_id, self.ended_at, self.leg_sid)
 
 
-# Read along the queue, then three probes a leg. Materialized, lateral and OFFSET 0 say so: left to
-# choose, a planner that takes this tenant for a small one reads all of its calls for each batch.
+# Read along the queue of each account, then three probes a leg. Materialized, lateral and OFFSET 0
+# say so: left to choose, a planner that takes this tenant for a small one reads all of its calls
+# for each batch.
 _DUE_LEGS = statement(
     """
 with due as materialized (
-  select ctid, tenant_id, leg_sid from leg_due
-   where tenant_id = :tenant_id and account_id = :account_id
-     and (ended_at, leg_sid) > (:after_ended_at, :after_leg_sid) and ended_at < :before
-   order by ended_at, leg_sid limit :limit
+  select q.* from unnest(cast(:account_ids as uuid[])) as a(id)
+   cross join lateral (
+     select ctid, tenant_id, account_id, ended_at, leg_sid from leg_due
+      where tenant_id = :tenant_id and account_id = a.id and ended_at < :before
+        and (ended_at, leg_sid) > (case when a.id = :after_account_id then :after_ended_at
+                                        else '-infinity' end, :after_leg_sid)
+      order by ended_at, leg_sid limit :limit) as q
+   order by account_id, ended_at, leg_sid limit :limit
 )
-select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.talk_seconds,
+select l.leg_sid, l.call_sid, due.account_id, l.kind, l.target_kind, l.to_address, l.status,
+       l.talk_seconds,
        greatest(0, floor(extract(epoch from l.ended_at - coalesce(l.dialled_at, l.started_at)))::int
                    - l.talk_seconds),
        l.kind <> 'inbound' and l.dialled_at is null and c.check_at is not null
@@ -151,27 +176,29 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
                       where c.tenant_id = l.tenant_id and c.call_sid = l.call_sid offset 0) as c
  cross join lateral (select * from did as d
                       where d.tenant_id = c.tenant_id and d.id = c.did_id offset 0) as d
- order by l.ended_at, l.leg_sid
+ order by due.account_id, l.ended_at, l.leg_sid
 """
 )
 
 
 def due_legs(
     connection: Connection,
-    scope: Scope,
+    tenant_id: uuid.UUID,
+    account_ids: Sequence[uuid.UUID],
     *,
     after: QueuePlace,
     limit: int,
     before: dt.datetime = QUEUE_END_AT,
 ) -> list[DueLeg]:
-    """In the order in which they ended, those alone that ended `before` an instant. Under the
-    account's lock, so nobody else settles them."""
+    """Account by account, in the order in which they ended; those alone that ended `before` an
+    instant. Under the lock of all these accounts, so nobody else settles them."""
     rows = execute(
         connection,
         _DUE_LEGS,
         {
-            "tenant_id": scope.tenant_id,
-            "account_id": scope.account_id,
+            "tenant_id": tenant_id,
+            "account_ids": sorted(id for id in account_ids if id >= after.account_id),
+            "after_account_id": after.account_id,
             "after_ended_at": after.ended_at,
             "after_leg_sid": after.leg_sid,
             "before": before,
@@ -383,15 +410,16 @@ class DaySums:
     cost_micros: int = 0
 
 
-DayKey = tuple[dt.date, uuid.UUID, str]  # local day, DID, source
+DayKey = tuple[uuid.UUID, dt.date, uuid.UUID, str]  # account, local day, DID, source
 
 _ROLL_UP = statement(
     """
 insert into daily_usage as u (tenant_id, account_id, day, did_id, source, calls, answered,
                               talk_seconds, forwarded_seconds, billed_seconds, charge_micros,
                               cost_micros)
-select :tenant_id, :account_id, *
-  from unnest(cast(:days as date[]), cast(:dids as uuid[]), cast(:sources as text[]),
+select :tenant_id, *
+  from unnest(cast(:accounts as uuid[]), cast(:days as date[]), cast(:dids as uuid[]),
+              cast(:sources as text[]),
               cast(:calls as bigint[]), cast(:answered as bigint[]), cast(:talk as bigint[]),
               cast(:forwarded as bigint[]), cast(:billed as bigint[]),
               cast(:charges as bigint[]), cast(:costs as bigint[]))
@@ -406,17 +434,17 @@ on conflict (tenant_id, account_id, day, did_id, source) do update set
 )
 
 
-def roll_up(connection: Connection, scope: Scope, sums: dict[DayKey, DaySums]) -> None:
+def roll_up(connection: Connection, tenant_id: uuid.UUID, sums: dict[DayKey, DaySums]) -> None:
     """Add to the daily sums that dashboards read."""
     execute(
         connection,
         _ROLL_UP,
         {
-            "tenant_id": scope.tenant_id,
-            "account_id": scope.account_id,
-            "days": [day for day, _, _ in sums],
-            "dids": [did for _, did, _ in sums],
-            "sources": [source for _, _, source in sums],
+            "tenant_id": tenant_id,
+            "accounts": [account for account, _, _, _ in sums],
+            "days": [day for _, day, _, _ in sums],
+            "dids": [did for _, _, did, _ in sums],
+            "sources": [source for _, _, _, source in sums],
             "calls": [s.calls for s in sums.values()],
             "answered": [s.answered for s in sums.values()],
             "talk": [s.talk_seconds for s in sums.values()],

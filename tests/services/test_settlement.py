@@ -5,9 +5,11 @@ from typing import TypeVar
 
 import pytest
 
-from gateway.services import accounts, plans, settlement
+from billing.ledger import usage_key
+from gateway.services import accounts, ledger, plans, settlement
 from gateway.services.accounts import Account, NewAccount
 from gateway.store import ledger as ledger_store
+from gateway.store.base import new_id
 from gateway.uow import UnitOfWork, UnitsOfWork
 from tests.services.history import History, Target
 
@@ -51,6 +53,58 @@ def test_of_a_tenant_that_another_worker_holds_one_account_is_tried(
         assert settlement.drain(counted).legs == 2, "both legs of Bolt's call"
     assert counted.tried == 2
     assert settlement.drain(units).legs == 2 * len(family)
+
+
+@pytest.mark.parametrize("at_once", [2_000, 3, 1])
+def test_a_familys_legs_go_through_together_as_far_as_they_fit(
+    units: UnitsOfWork, acme: Account, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Accounts are cut where a transaction is full, and so is an account that fills it alone."""
+    monkeypatch.setattr(settlement, "LEGS_PER_TRANSACTION", at_once)
+    family = [acme, *(client_of(units, acme, f"Client {nth}") for nth in range(3))]
+    for nth, each in enumerate(family):
+        history = History(units, each)
+        number = history.number(f"+1415555010{nth}")
+        for minutes in range(1 + nth):
+            history.call(number, Target(talk=60 + minutes), settle=False)
+    counted = CountedUnits(units.engine, units.clock)
+    legs = 2 * (1 + 2 + 3 + 4)
+    assert settlement.drain(counted).legs == legs
+    assert (counted.tried == 1) == (at_once > legs)
+    assert all_holds(units, acme)
+    assert settlement.drain(units).legs == 0
+
+
+def test_an_account_that_cannot_be_settled_does_not_keep_its_family(
+    units: UnitsOfWork, acme: Account
+) -> None:
+    """A line that stands already, by a fault that nobody has seen yet, stops its account alone."""
+    family = [acme, *(client_of(units, acme, f"Client {nth}") for nth in range(2))]
+    calls = []
+    for nth, each in enumerate(family):
+        history = History(units, each)
+        number = history.number(f"+1415555010{nth}")
+        calls.append(history.call(number, Target(talk=60), settle=False))
+    with units.begin() as uow, ledger.books(uow, family[1].scope) as opened:
+        credit = ledger.adjustment_posting(
+            new_id(),
+            amount=1,
+            unit="USD",
+            at=uow.now,
+            account_id=family[1].id,
+            balance_before=0,
+            actor="nobody",
+            reason="in the way",
+        )
+        opened.post(lambda _: credit._replace(key=usage_key(calls[1])))
+    drained = settlement.drain(units)
+    assert (drained.legs, drained.failed) == (4, 1)
+    assert all_holds(units, acme)
+
+
+def all_holds(units: UnitsOfWork, account: Account) -> bool:
+    with units.read() as uow:
+        return all(p.report.ok for p in ledger.verify(uow.connection, account.tenant_id))
 
 
 def client_of(units: UnitsOfWork, agency: Account, name: str) -> Account:
