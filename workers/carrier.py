@@ -15,7 +15,7 @@ from gateway.services import (
     phone_notices,
     purchases,
     recharge,
-    refunds,
+    refunding,
     sweeping,
 )
 from gateway.store import charges as due_charges
@@ -54,7 +54,7 @@ def _sweep_cards(tools: Work) -> int:
     with units.read() as uow:
         if _cards_due_at(uow) is None:
             return 0  # and the provider's SDK need not be loaded
-    done = charges.sweep(units, till) + refunds.sweep(units, till)
+    done = charges.sweep(units, till) + refunding.sweep(units, till)
     return done + payment_methods.sweep(units, till)
 
 

@@ -17,7 +17,7 @@ from gateway.services.credit_receipts import RECEIPT
 from gateway.services.deeds import Handler
 from gateway.services.notices import Attach, Compose, Payload
 from gateway.services.payment_deeds import ACTION, DECLINED, HELD
-from gateway.services.refunds import CREDIT_NOTE, SENT_BACK
+from gateway.services.refunding import CREDIT_NOTE, SENT_BACK
 from gateway.services.statement_files import PDF
 from gateway.uow import UnitsOfWork
 
