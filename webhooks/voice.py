@@ -6,7 +6,8 @@ from flask import Response, request
 
 from gateway import runtime
 from gateway.services import calls
-from gateway.services.calls import Answer, Refused, Routed, Unknown
+from gateway.services.call_gate import Refused
+from gateway.services.calls import Answer, Routed, Unknown
 from gateway.uow import UnitOfWork
 from routing import twiml
 from webhooks import params, replies

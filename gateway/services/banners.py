@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from billing.alerts import Threshold
-from gateway.services import alerts, calls, dunning, upgrades
+from gateway.services import alerts, call_gate, dunning, upgrades
 from gateway.store import looks
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
@@ -45,6 +45,6 @@ def banners(uow: UnitOfWork, scope: Scope) -> Banners:
         arrears=None
         if state is None or state.overdue_on is None or not state.notices
         else ArrearsBanner(state.overdue_on, dunning.unread(state), state.due_for_release),
-        turns_callers_away=calls.turns_callers_away(uow, scope),
+        turns_callers_away=call_gate.turns_callers_away(uow, scope),
         minutes_used_up=upgrades.words_of_refusal(uow, scope) if draws_minutes else None,
     )

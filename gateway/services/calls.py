@@ -12,18 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
-from billing import lifecycle
-from billing.lifecycle import AccountStatus, RefusalReason
 from billing.metering import TERMINAL, LegStatus, status_rank
-from billing.money import format_amount
-from billing.pools import may_start_on_pool
-from billing.rating import TalkRates, first_block_cost
-from billing.tariffs import Plan
-from gateway.services import exposure, plans, pools, upgrades
-from gateway.services.exposure import Exposure
-from gateway.store import call_events, forwarding, numbers, outbox, recordings
+from gateway.services import call_gate, plans, published_routing
+from gateway.services.call_gate import Refused
+from gateway.services.published_routing import Published
+from gateway.store import call_events, numbers, outbox, recordings
 from gateway.store.base import Scope
 from gateway.store.call_events import Arrival, Caller, KnownCall, LegChange, Opened, Receipt
 from gateway.uow import UnitOfWork
@@ -31,15 +24,8 @@ from routing import decisions
 from routing.acts import Target
 from routing.decisions import Decision
 from routing.facts import CallFacts
-from routing.plans import PlanInvalid, load_plan, plan_targets
-from routing.steps import Step
 
-log = structlog.get_logger(__name__)
 Params = Mapping[str, Any]
-
-NOT_CONNECTED = "This number is not connected yet. Please call later."
-# The account stays active, so nothing else would tell its owner that callers are turned away.
-TOO_LITTLE = (RefusalReason.BALANCE_BELOW_MINIMUM, RefusalReason.FIRST_BLOCK_NOT_COVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +73,6 @@ class Routed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The gate sent the call away; `notice` is said instead of a bare, unbilled <Reject>."""
-
-    reason: str
-    notice: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Unknown:
     """Nobody's number, or a call that we never opened."""
 
@@ -112,17 +90,19 @@ def open_call(uow: UnitOfWork, facts: CallFacts, params: Params) -> Answer:
     if arrival is None:
         return Unknown()
     plan = plans.plan_version(uow.connection, arrival.plan_version_id).plan
-    published = _published(uow, arrival.tenant_id, arrival.forwarding_version_id)
-    spent = _exposure(uow, Scope(arrival.tenant_id, arrival.account_id), arrival.live_calls, plan)
-    refused = _gate(uow, arrival, plan, published, spent)
+    published = published_routing.find(uow, arrival.tenant_id, arrival.forwarding_version_id)
+    spent = call_gate.used_by_live_calls(
+        uow, Scope(arrival.tenant_id, arrival.account_id), arrival.live_calls, plan
+    )
+    refused = call_gate.refusal(uow, arrival, plan, published, spent)
     opened = _insert_call(
         uow, arrival, facts, params, "voice", refused=refused, published=published
     )
     if not opened.first and not arrival.known:
         return open_call(uow, facts, params)  # another delivery has decided: repeat its answer
     if refused is not None:
-        if opened.first and refused.reason in TOO_LITTLE:
-            _tell_owner(uow, arrival)
+        if opened.first and refused.reason in call_gate.TOO_LITTLE:
+            call_gate.tell_owner(uow, arrival)
         return refused
     assert published is not None
     return Routed(
@@ -132,35 +112,8 @@ def open_call(uow: UnitOfWork, facts: CallFacts, params: Params) -> Answer:
             facts,
             uow.now,
             own_numbers=opened.own_numbers,
-            time_limit_seconds=_time_limit(arrival, plan, published, spent),
+            time_limit_seconds=call_gate.time_limit(arrival, plan, published, spent),
         ),
-    )
-
-
-def turns_callers_away(uow: UnitOfWork, scope: Scope) -> bool:
-    """The last call was refused for too little money, and would be refused again now."""
-    last = call_events.last_call(uow.connection, scope)
-    if last is None or last.refused not in TOO_LITTLE:
-        return False
-    arrival = call_events.arrival(uow.connection, last.to_number, call_sid="")
-    if arrival is None or arrival.account_id != scope.account_id:
-        return False
-    plan = plans.plan_version(uow.connection, arrival.plan_version_id).plan
-    published = _published(uow, arrival.tenant_id, arrival.forwarding_version_id)
-    spent = _exposure(uow, scope, arrival.live_calls, plan)
-    return _refusal(arrival, plan, published, spent) in TOO_LITTLE
-
-
-def _tell_owner(uow: UnitOfWork, arrival: Arrival) -> None:
-    """Once a day, however many callers are turned away."""
-    outbox.add(
-        uow.connection,
-        Scope(arrival.tenant_id, arrival.account_id),
-        queue="notify",
-        kind="callers_refused",
-        key=f"callers_refused:{arrival.account_id}:{uow.now:%Y-%m-%d}",
-        payload={"balance": format_amount(arrival.balance_micros), "currency": arrival.currency},
-        now=uow.now,
     )
 
 
@@ -176,11 +129,13 @@ def continue_call(
     )
     if known is None:
         return Unknown()
-    published = _published(uow, tenant_id, known.forwarding_version_id)
+    published = published_routing.find(uow, tenant_id, known.forwarding_version_id)
     if published is None:
         return Unknown()
     plan = plans.plan_version(uow.connection, known.plan_version_id).plan
-    spent = _exposure(uow, Scope(tenant_id, known.account_id), known.live_calls, plan)
+    spent = call_gate.used_by_live_calls(
+        uow, Scope(tenant_id, known.account_id), known.live_calls, plan
+    )
     return Routed(
         tenant_id,
         decisions.after_dial(
@@ -192,7 +147,7 @@ def continue_call(
             outcome.bridged,
             caller_gone=outcome.caller_gone,
             own_numbers=numbers.ours_among(uow.connection, published.numbers),
-            time_limit_seconds=_time_limit(known, plan, published, spent),
+            time_limit_seconds=call_gate.time_limit(known, plan, published, spent),
         ),
     )
 
@@ -281,7 +236,7 @@ def target_of(
 ) -> Target | None:
     """The phone that a whisper URL names, from the version that decided the call."""
     version_id = call_events.forwarding_version_of(uow.connection, tenant_id, call_sid)
-    published = _published(uow, tenant_id, version_id)
+    published = published_routing.find(uow, tenant_id, version_id)
     return None if published is None else decisions.target_at(published.step, position, index)
 
 
@@ -396,116 +351,6 @@ def _insert_call(
         ringing_rank=status_rank(LegStatus.RINGING),
         now=uow.now,
     )
-
-
-def _gate(
-    uow: UnitOfWork, arrival: Arrival, plan: Plan, published: Published | None, spent: Exposure
-) -> Refused | None:
-    """May this call begin? A call that is already known keeps its first answer."""
-    if arrival.known:
-        reason = arrival.refused or (None if published else "no_forwarding")
-    else:
-        reason = _refusal(arrival, plan, published, spent) or _exhausted(uow, arrival, plan, spent)
-    if reason is None:
-        return None
-    notice = NOT_CONNECTED if reason == "no_forwarding" else arrival.suspended_notice
-    return Refused(reason, notice)
-
-
-def _refusal(
-    arrival: Arrival, plan: Plan, published: Published | None, spent: Exposure
-) -> str | None:
-    if arrival.did_status != "active":
-        return "number_suspended"
-    if published is None:
-        return "no_forwarding"
-    verdict = lifecycle.may_start_call(
-        arrival.balance_micros,
-        AccountStatus(arrival.account_status),
-        plan,
-        live_calls=arrival.live_calls,
-        first_block_micros=first_block_cost(_rates(arrival, plan, published), plan.tariff),
-        accrued_micros=spent.accrued_micros,
-    )
-    return str(verdict.reason) if isinstance(verdict, lifecycle.Refused) else None
-
-
-def _exhausted(uow: UnitOfWork, arrival: Arrival, plan: Plan, spent: Exposure) -> str | None:
-    """Asked only of plans whose minutes are all there is (S4-09)."""
-    if not plan.terms.minutes_are_all:
-        return None
-    scope = Scope(arrival.tenant_id, arrival.account_id)
-    left = pools.remaining_seconds(uow, scope)
-    verdict = may_start_on_pool(plan.terms, left, spent.billed_seconds)
-    if isinstance(verdict, lifecycle.Refused) and plan.terms.exhaustion == "auto_upgrade":
-        coming = upgrades.is_coming(uow, scope)
-        verdict = may_start_on_pool(plan.terms, left, spent.billed_seconds, upgrade_comes=coming)
-    return str(verdict.reason) if isinstance(verdict, lifecycle.Refused) else None
-
-
-def _time_limit(
-    call: Arrival | KnownCall, plan: Plan, published: Published, spent: Exposure
-) -> int:
-    return lifecycle.dial_time_limit(
-        plan,
-        call.balance_micros,
-        _rates(call, plan, published),
-        live_rates=spent.rates,
-        accrued_micros=spent.accrued_micros,
-    )
-
-
-def _rates(call: Arrival | KnownCall, plan: Plan, published: Published) -> TalkRates:
-    return exposure.of_call(call.number_country, call.number_type, published.targets, plan.tariff)
-
-
-def _exposure(uow: UnitOfWork, scope: Scope, live_calls: int, plan: Plan) -> Exposure:
-    """Asked only where other calls are live: the usual call pays no round trip for it."""
-    if live_calls == 0:
-        return exposure.NONE
-    legs = call_events.live_legs(uow.connection, scope)
-    return exposure.of_live_legs(legs, plan, now=uow.now)
-
-
-def _published(
-    uow: UnitOfWork, tenant_id: uuid.UUID, version_id: uuid.UUID | None
-) -> Published | None:
-    """Published versions never change, so a process parses each one once."""
-    if version_id is None:
-        return None
-    published = _PUBLISHED.get(version_id)
-    if published is None:
-        document = forwarding.document_of(uow.connection, tenant_id, version_id)
-        if document is None:
-            return None
-        try:
-            step = load_plan(document)
-        except PlanInvalid:
-            # S3-11: a pattern that this release does not know fails closed, and is reported.
-            log.exception("forwarding.unreadable", version_id=str(version_id))
-            return None
-        if len(_PUBLISHED) >= PUBLISHED_KEPT_MAX:
-            _PUBLISHED.clear()
-        published = _PUBLISHED[version_id] = Published.of(step)
-    return published
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A routing plan with what each call asks of it: the phones it may dial."""
-
-    step: Step
-    targets: tuple[Target, ...]
-    numbers: tuple[str, ...]
-
-    @classmethod
-    def of(cls, step: Step) -> Published:
-        targets = tuple(target for _, target in plan_targets(step))
-        return cls(step, targets, tuple(t.address for t in targets if t.type == "number"))
-
-
-PUBLISHED_KEPT_MAX = 2_000
-_PUBLISHED: dict[uuid.UUID, Published] = {}
 
 
 def _facts(call_sid: str, known: KnownCall) -> CallFacts:

@@ -7,7 +7,7 @@ import pytest
 from world import CALLER, FRONT_DESK, ONE_PHONE, Member, World
 
 from billing.catalogue import load_catalogue
-from gateway.services import accounts, calls, plans, watchdog
+from gateway.services import accounts, call_gate, plans, watchdog
 from gateway.store.calls import CallRow
 from gateway.store.ledger import PostingRow
 from gateway.store.legs import LegRow
@@ -258,10 +258,10 @@ def test_an_owner_is_told_once_a_day_that_callers_are_turned_away(stage: World) 
     told = [mail.subject for mail in stage.rows(MailRow, bolt.scope)]
     assert told.count("Bolt: new callers are turned away") == 1
     with stage.units.read() as uow:
-        assert calls.turns_callers_away(uow, bolt.scope)
+        assert call_gate.turns_callers_away(uow, bolt.scope)
     stage.top_up(bolt.scope, 1_000_000)
     with stage.units.read() as uow:
-        assert not calls.turns_callers_away(uow, bolt.scope), "a top-up is enough, without a call"
+        assert not call_gate.turns_callers_away(uow, bolt.scope), "a top-up is enough"
     assert FRONT_DESK in stage.ask(bolt.e164)
 
 
