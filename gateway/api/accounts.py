@@ -13,7 +13,7 @@ from gateway.api.access import for_anyone, for_ops, scope_of
 from gateway.api.fields import Amount, Currency, Items, Listing, Money, money, money_or_none
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
-from gateway.services import accounts, contacts, included_credit, pages
+from gateway.services import accounts, contacts, included_credit, pages, vat_checks
 from gateway.services.accounts import Account, AccountFlag, NewAccount
 from gateway.services.errors import FieldError, Forbidden, Invalid
 from gateway.services.principals import Principal
@@ -110,7 +110,26 @@ class IncludedCreditOut(BaseModel):
     ends_on: dt.date = Field(description="The last day; what is left then expires.")
 
 
+class VatIdStandingOut(BaseModel):
+    """What the Union's register (VIES) last said of the VAT id. It decides nothing by itself, but
+    where the operator lets its yes confirm an id."""
+
+    answer: Literal["valid", "invalid", "unknown"] | None = Field(
+        description="`unknown`: it could not be reached or could not say. Null: not asked yet."
+    )
+    answered_at: dt.datetime | None
+    name: str = Field(description="Whose the id is, by the register; empty where it does not say.")
+    identifier: str = Field(description="The register's consultation number, where it gave one.")
+    words: str = Field(description="Why it is unknown.")
+    ask_at: dt.datetime | None = Field(description="When it is asked next; null: not again.")
+    withdrawn_at: dt.datetime | None = Field(
+        description="When staff withdrew the confirmation; null once it is confirmed anew."
+    )
+    withdrawn_because: str | None
+
+
 class AccountDetailOut(AccountOut):
+    vat_id_standing: VatIdStandingOut | None = Field(description="Null: the account has no VAT id.")
     included_credit: IncludedCreditOut | None = Field(
         description="Of a client that shares its agency's billing: the agency's, if it is for both."
     )
@@ -152,7 +171,7 @@ def create_account(staff: Principal, body: AccountIn) -> AccountDetailOut:
         needs_card=body.needs_card,
     )
     with runtime.current().units.begin() as uow:
-        return _detail(uow, accounts.create_account(uow, new, staff.name))
+        return account_detail(uow, accounts.create_account(uow, new, staff.name))
 
 
 @blueprint.get("/accounts")
@@ -179,7 +198,7 @@ def get_account(principal: Principal, account_id: UUID) -> AccountDetailOut:
     """One account"""
     scope = scope_of(principal, account_id)
     with runtime.current().units.read() as uow:
-        return _detail(uow, accounts.get_account(uow, scope))
+        return account_detail(uow, accounts.get_account(uow, scope))
 
 
 @blueprint.patch("/accounts/<uuid:account_id>")
@@ -198,7 +217,7 @@ def update_account(
     with runtime.current().units.begin() as uow:
         try:
             changed = accounts.update_account(uow, scope, _changes(body), principal.name)
-            return _detail(uow, changed)
+            return account_detail(uow, changed)
         except Invalid as refusal:
             raise Invalid(_as_sent(refusal.errors)) from None
 
@@ -230,7 +249,7 @@ def _as_sent(errors: tuple[FieldError, ...]) -> list[FieldError]:
     return [FieldError(sent.get(e.path, e.path), e.message, e.code) for e in errors]
 
 
-def _detail(uow: UnitOfWork, account: Account) -> AccountDetailOut:
+def account_detail(uow: UnitOfWork, account: Account) -> AccountDetailOut:
     seen = included_credit.figures(uow, account)
     credit = None
     if seen is not None:
@@ -241,7 +260,28 @@ def _detail(uow: UnitOfWork, account: Account) -> AccountDetailOut:
             starts_on=seen.cycle_starts_on,
             ends_on=seen.last_day,
         )
-    return AccountDetailOut(**account_out(account).model_dump(), included_credit=credit)
+    return AccountDetailOut(
+        **account_out(account).model_dump(),
+        included_credit=credit,
+        vat_id_standing=_standing(uow, account),
+    )
+
+
+def _standing(uow: UnitOfWork, account: Account) -> VatIdStandingOut | None:
+    found = vat_checks.standing(uow, runtime.current().settings, account)
+    if found is None:
+        return None
+    said, withdrawn = found.answer, found.withdrawn
+    return VatIdStandingOut(
+        answer=said.answer if said else None,  # type: ignore[arg-type]  # as the table's check says
+        answered_at=said.answered_at if said else None,
+        name=said.name if said else "",
+        identifier=said.identifier if said else "",
+        words=said.words if said else "",
+        ask_at=found.ask_at,
+        withdrawn_at=withdrawn.at if withdrawn else None,
+        withdrawn_because=withdrawn.detail["reason"] if withdrawn else None,
+    )
 
 
 def account_out(account: Account) -> AccountOut:

@@ -1,5 +1,6 @@
 """`ringledger account …`"""
 
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from gateway.commands.common import ACTOR, find_account, json_option, open_runti
 if TYPE_CHECKING:
     from billing.terms import Term
     from gateway.services.accounts import Account
+    from gateway.services.vat_checks import Standing
 
 
 @click.group()
@@ -81,9 +83,13 @@ def list_(query: str, limit: int, as_json: bool) -> None:
 @json_option
 def show_(named: str, as_json: bool) -> None:
     """One account, by its id or its name."""
-    with open_runtime().units.read() as uow:
+    from gateway.services import vat_checks
+
+    runtime = open_runtime()
+    with runtime.units.read() as uow:
         found = find_account(uow, named)
-    details = document(found)
+        standing = vat_checks.standing(uow, runtime.settings, found)
+    details = document(found) | _vat_id(found, standing)
     width = max(len(name) for name in details)
     show(details, as_json, *(f"{name:<{width}}  {value}" for name, value in details.items()))
 
@@ -105,6 +111,27 @@ def document(one: "Account") -> dict[str, Any]:
         "parent": str(one.parent_id) if one.parent_id else None,
         "created_at": one.created_at.isoformat(),
     }
+
+
+def _vat_id(one: "Account", standing: "Standing | None") -> dict[str, Any]:
+    """What is known of its VAT id; nothing where it has none."""
+    if standing is None:
+        return {}
+    said, withdrawn = standing.answer, standing.withdrawn
+    return {
+        "vat_id": one.vat_id,
+        "vat_id_confirmed_at": _instant(one.vat_id_checked_at),
+        "vat_id_withdrawn_at": _instant(withdrawn.at if withdrawn else None),
+        "register_said": said.answer if said else None,
+        "register_said_at": _instant(said.answered_at if said else None),
+        "register_name": said.name if said else None,
+        "register_words": said.words if said else None,
+        "register_asked_next_at": _instant(standing.ask_at),
+    }
+
+
+def _instant(at: dt.datetime | None) -> str | None:
+    return at.isoformat() if at else None
 
 
 def money(micros: int, one: "Account") -> str:

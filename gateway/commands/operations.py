@@ -130,6 +130,35 @@ def confirm_vat_id(named: str, evidence: str, as_json: bool) -> None:
     )
 
 
+@ops.command(name="withdraw-vat-id")
+@click.argument("named", metavar="ACCOUNT")
+@click.option("--reason", required=True, help="Why it is not theirs; kept in the trail.")
+@json_option
+def withdraw_vat_id(named: str, reason: str, as_json: bool) -> None:
+    """Take the confirmation of the account's VAT id back: tax is charged again."""
+    from gateway.services import accounts
+
+    with open_runtime().units.begin() as uow:
+        after = accounts.withdraw_vat_id(uow, find_account(uow, named).scope, reason, ACTOR)
+    words = f"{after.vat_id} of {after.name} is not confirmed any more: tax is charged."
+    show({"vat_id": after.vat_id}, as_json, words)
+
+
+@ops.command(name="ask-vat-id")
+@click.argument("named", metavar="ACCOUNT")
+@json_option
+def ask_vat_id(named: str, as_json: bool) -> None:
+    """Have the register asked about the account's VAT id again, now."""
+    from gateway.services import vat_checks
+
+    runtime = open_runtime()
+    with runtime.units.begin() as uow:
+        scope = find_account(uow, named).scope
+        asked = vat_checks.ask_again(uow, runtime.settings, scope, ACTOR)
+    words = f"VIES is asked about {asked.vat_id}: look with `ringledger account show {named}`."
+    show({"vat_id": asked.vat_id}, as_json, words)
+
+
 @ops.command(name="create-login")
 @click.option("--email", required=True)
 @click.option("--name", required=True)

@@ -89,14 +89,18 @@ def account_page(
     typed: Mapping[str, str] | None = None,
 ) -> str:
     """`errors` and `typed` belong to the money form that was refused."""
-    with runtime.current().units.read() as uow:
+    running = runtime.current()
+    with running.units.read() as uow:
         subject = account_of(uow, account_id)
         scope = subject.scope
-        answer = vat_checks.find_answer(uow, subject)
+        vat = vat_checks.standing(uow, running.settings, subject)
+        answer = vat.answer if vat else None
         return render_template(
             "ops/account.html",
             section="accounts",
             subject=subject,
+            vat=vat,
+            can_ask=vat_checks.can_ask(running.settings, subject),
             register=answer,
             evidence=vat_checks.evidence_of(answer) if answer and answer.answer == "valid" else "",
             seen=overview.overview(uow, scope),
@@ -141,6 +145,21 @@ def withdraw_vat_id(account_id: UUID) -> Response:
         flash(refusal.words, "error")
     else:
         flash(_("The VAT id is not confirmed any more: tax is charged."))
+    return redirect(url_for("ops.account", account_id=account_id))
+
+
+@blueprint.post("/accounts/<uuid:account_id>/vat-id/question")
+def ask_about_vat_id(account_id: UUID) -> Response:
+    """The register, again and now."""
+    running = runtime.current()
+    try:
+        with running.units.begin() as uow:
+            scope = account_of(uow, account_id).scope
+            vat_checks.ask_again(uow, running.settings, scope, staff().name)
+    except Conflict as refusal:
+        flash(refusal.words, "error")
+    else:
+        flash(_("VIES is asked: load this page again in a minute for what it says."))
     return redirect(url_for("ops.account", account_id=account_id))
 
 

@@ -222,7 +222,7 @@ def confirm_vat_id(uow: UnitOfWork, scope: Scope, evidence: str, actor: str) -> 
 
 def withdraw_vat_id(uow: UnitOfWork, scope: Scope, reason: str, actor: str) -> Account:
     """The id is not theirs after all: from now on tax is charged, until somebody of staff confirms
-    it. No register does by itself, unless the id is given anew. What is issued stays as it is."""
+    it. No register does by itself. What is issued stays as it is."""
     account = get_account(uow, scope)
     if account.vat_id_checked_at is None:
         raise Conflict("No VAT id of this account is confirmed: look at its page again.")

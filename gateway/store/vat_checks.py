@@ -13,11 +13,12 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     String,
+    exists,
     insert,
     select,
     update,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 from sqlalchemy.sql.elements import ColumnElement
 
 from gateway.store.base import Base, Key, Scope, TenantId, new_id
@@ -105,6 +106,29 @@ def end(connection: Connection, scope: Scope) -> None:
 def newest(connection: Connection, scope: Scope) -> VatCheck | None:
     row = connection.execute(
         select(*_COLUMNS).where(*_of(scope)).order_by(VatIdCheckRow.id.desc()).limit(1)
+    ).first()
+    return None if row is None else VatCheck(*row)
+
+
+def last_answer(connection: Connection, scope: Scope, vat_id: str) -> VatCheck | None:
+    """Since the account had another id."""
+    later = aliased(VatIdCheckRow)
+    had_another = exists().where(
+        later.tenant_id == VatIdCheckRow.tenant_id,
+        later.account_id == VatIdCheckRow.account_id,
+        later.id > VatIdCheckRow.id,
+        later.vat_id != vat_id,
+    )
+    row = connection.execute(
+        select(*_COLUMNS)
+        .where(
+            *_of(scope),
+            VatIdCheckRow.vat_id == vat_id,
+            VatIdCheckRow.answer.is_not(None),
+            ~had_another,
+        )
+        .order_by(VatIdCheckRow.id.desc())
+        .limit(1)
     ).first()
     return None if row is None else VatCheck(*row)
 

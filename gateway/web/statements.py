@@ -68,16 +68,17 @@ def change_billing_details() -> AnyResponse | tuple[str, int]:
 def statements_page(invalid: Invalid | None = None, typed: dict[str, str] | None = None) -> str:
     after = request.args.get("after")
     errors = () if invalid is None else invalid.errors
-    with runtime.current().units.read() as uow:
+    running = runtime.current()
+    with running.units.read() as uow:
         page = statements.list_statements(uow, scope(), after, PAGE)
         details = typed or statements.billing_details(uow, scope())
-        answer = vat_checks.find_answer(uow, g.account)
+        vat = vat_checks.standing(uow, running.settings, g.account)
     return render_template(
         "web/statements.html",
         section="billing",
         page=page,
         details=details,
-        register=answer.answer if answer else None,
+        vat=vat,
         attach=g.account.attach_statement if typed is None else bool(typed.get("attach")),
         errors=plan_form.errors_by_field((e.path.removeprefix("/"), e.message) for e in errors),
         next_url=url_for("web.list_statements", after=page.next) if page.next else None,

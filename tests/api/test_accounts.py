@@ -1,12 +1,18 @@
 """Accounts, tokens and plans over the API."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from apiflask import APIFlask
+from register import stand_in, unable, yes
 
+from gateway.providers.vies import Vies
+from gateway.runtime import EXTENSION
+from gateway.services import vat_checks
 from gateway.services.accounts import Account
+from gateway.uow import UnitsOfWork
 from tests.api.conftest import Program
 
 NEW = {"name": "Dynamo", "plan": "payg", "billing_email": "pay@dynamo.test"}
@@ -20,7 +26,8 @@ def test_staff_open_an_account_and_it_starts_empty(olga: Program, on_sale: None)
     assert (opened["status"], opened["balance"], opened["currency"]) == ("active", "0.00", "USD")
     assert (opened["plan"], opened["plan_version"]) == ("payg", 1)
     assert olga.get(f"/accounts/{opened['id']}").json == opened
-    assert opened.pop("included_credit") is None, "of one account, not of a list"
+    for detail in ("included_credit", "vat_id_standing"):
+        assert opened.pop(detail) is None, "of one account, not of a list"
     assert olga.get("/accounts", query="dynamo").json == {"items": [opened], "next": None}
 
 
@@ -213,6 +220,40 @@ def test_s5_19_a_vat_id_is_written_by_its_owner_and_confirmed_by_staff(
     confirmed = olga_for(acme).post("/ops/vat-id-checks", evidence)
     assert confirmed.status_code == 201 and confirmed.json["vat_id_checked_at"]
     assert olga.get("/accounts", flag="vat_id").json["items"] == []
+
+
+def test_s5_19_what_is_known_of_a_vat_id_is_told_and_asked_again_by_staff(
+    app: APIFlask, units: UnitsOfWork, acme: Account, acmes: Program, olga_for: Any
+) -> None:
+    mine, again = f"/accounts/{acme.id}", "/ops/vat-id-checks/question"
+    assert acmes.get(mine).json["vat_id_standing"] is None
+    acmes.patch(mine, {"country": "DE", "vat_id": "DE136695976"})
+    assert acmes.get(mine).json["vat_id_standing"]["answer"] is None
+    refused = olga_for(acme).post(again, None)
+    assert refused.status_code == 409 and "set VAT_CHECK" in refused.json["detail"]
+    runtime = app.extensions[EXTENSION]
+    asking = runtime.settings.model_copy(update={"vat_check": "ask"})
+    app.extensions[EXTENSION] = replace(runtime, settings=asking)
+    assert acmes.post(again, None).status_code == 403
+    with stand_in() as vies:
+        vies.says(unable(), yes("ACME GMBH", "WAPIAAAA"))
+        vat_checks.drain(units, Vies(vies.url), confirms=False)
+        told = acmes.get(mine).json["vat_id_standing"]
+        assert (told["answer"], told["answered_at"] is None) == ("unknown", False)
+        assert "MS_UNAVAILABLE" in told["words"] and told["ask_at"]
+        asked = olga_for(acme).post(again, None)
+        assert asked.status_code == 202, asked.text
+        vat_checks.drain(units, Vies(vies.url), confirms=False)
+    told = acmes.get(mine).json["vat_id_standing"]
+    assert (told["answer"], told["name"], told["identifier"]) == ("valid", "ACME GMBH", "WAPIAAAA")
+    assert (told["ask_at"], told["withdrawn_at"]) == (None, None)
+    withdrawal, body = "/ops/vat-id-checks/withdrawal", {"reason": "another company's"}
+    assert olga_for(acme).post(withdrawal, body).status_code == 409
+    olga_for(acme).post("/ops/vat-id-checks", {"evidence": "WAPIAAAA"})
+    assert acmes.post(withdrawal, body).status_code == 403
+    taken = olga_for(acme).post(withdrawal, body).json
+    assert taken["vat_id_checked_at"] is None and taken["vat_id_standing"]["withdrawn_at"]
+    assert taken["vat_id_standing"]["withdrawn_because"] == "another company's"
 
 
 def test_s2_14_a_new_account_is_listed_until_its_address_is_confirmed_and_the_link_is_sent_again(

@@ -6,7 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from gateway import db
+from gateway.bootstrap import utc_now
 from gateway.config import Settings
+from gateway.services import accounts
+from gateway.uow import UnitsOfWork
 
 Ringledger = Any  # the fixture: a callable terminal
 
@@ -108,6 +111,27 @@ def test_c6_a_top_up_that_the_plan_refuses_is_a_correction(ringledger: Ringledge
 def test_s5_19_a_vat_id_is_confirmed_with_its_evidence(ringledger: Ringledger, acme: Any) -> None:
     none = ringledger("ops", "confirm-vat-id", "Acme", "--evidence", "VIES")
     assert none.exit_code == 1 and "has no VAT id" in none.output
+
+
+def test_s5_19_what_is_known_of_a_vat_id_is_shown_and_asked_again(
+    ringledger: Ringledger, settings: Settings, acme: Any
+) -> None:
+    assert "vat_id" not in ringledger.json("account", "show", "Acme")
+    with UnitsOfWork(db.engine_for(settings.database_url), utc_now).begin() as uow:
+        (account,) = accounts.list_accounts(uow)
+        changes = {"country": "DE", "vat_id": "DE136695976"}
+        accounts.update_account(uow, account.scope, changes, "acme")
+    off = ringledger("ops", "ask-vat-id", "Acme")
+    assert off.exit_code == 1 and "set VAT_CHECK" in off.output
+    ringledger.environ["VAT_CHECK"] = "ask"
+    assert ringledger.json("ops", "ask-vat-id", "Acme") == {"vat_id": "DE136695976"}
+    shown = ringledger.json("account", "show", "Acme")
+    assert (shown["register_said"], shown["vat_id_confirmed_at"]) == (None, None)
+    assert shown["register_asked_next_at"]
+    ringledger("ops", "confirm-vat-id", "Acme", "--evidence", "VIES WAPI1")
+    taken = ringledger.json("ops", "withdraw-vat-id", "Acme", "--reason", "another company's")
+    assert taken == {"vat_id": "DE136695976"}
+    assert ringledger.json("account", "show", "Acme")["vat_id_withdrawn_at"]
 
 
 def test_a_posting_is_explained_and_the_ledger_proven(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from billing.catalogue import load_catalogue
 from gateway.providers.vies import Vies
+from gateway.runtime import EXTENSION
 from gateway.services import accounts, audit, operations, plans, statement, vat_checks
 from gateway.services.accounts import Account
 from gateway.store import mail, outbox
@@ -168,7 +170,7 @@ def test_s5_19_what_the_register_says_stands_beside_the_button(world: World, olg
         _asked(world, vies, "DE136695976")
         page = olga.page(path)
         assert "Nobody knows yet: VIES did not say: MS_UNAVAILABLE" in page
-        assert "VIES is asked again" in page
+        assert "VIES is not asked again by itself" in page, "VAT_CHECK is off"
         _asked(world, vies, "DE129273398")
         assert "VIES does not have it" in olga.page(path)
         _asked(world, vies, "DE136695976")
@@ -190,8 +192,37 @@ def test_s5_19_a_confirmation_is_withdrawn_with_its_reason(world: World, olga: B
     assert "say why" in olga.page(path)
     assert _send(olga, f"{path}/vat-id/withdrawal", {"reason": "not theirs"}).location == path
     assert "VAT id to look up" in olga.page(path)
+    page = olga.page(path)
+    assert "withdrew the confirmation:" in page and "not theirs" in page
     _send(olga, f"{path}/vat-id/withdrawal", {"reason": "not theirs"})
     assert "No VAT id of this account is confirmed" in olga.page(path)
+
+
+def test_s5_19_staff_asks_the_register_again_where_one_is_asked(
+    world: World, olga: Browser
+) -> None:
+    path = f"/ops/accounts/{world.bolt.id}"
+    with world.units.begin() as uow:
+        changes = {"country": "DE", "vat_id": "DE136695976"}
+        accounts.update_account(uow, world.bolt.scope, changes, "bolt")
+    assert "Ask VIES" not in olga.page(path)
+    _send(olga, f"{path}/vat-id/question", {})
+    assert "set VAT_CHECK" in olga.page(path)
+    asking = world.runtime.settings.model_copy(update={"vat_check": "ask"})
+    world.app.extensions[EXTENSION] = replace(world.runtime, settings=asking)
+    with stand_in() as vies:
+        vies.says(unable(), no())
+        vat_checks.drain(world.units, Vies(vies.url), confirms=False)
+        page = olga.page(path)
+        assert "VIES is asked next:" in page and "Ask VIES again now" in page
+        assert _send(olga, f"{path}/vat-id/question", {}).location == path
+        assert "VIES is asked: load this page again" in olga.page(path)
+        vat_checks.drain(world.units, Vies(vies.url), confirms=False)
+    assert "VIES does not have it" in olga.page(path)
+    with world.units.begin() as uow:
+        accounts.confirm_vat_id(uow, world.bolt.scope, "a paper", "olga")
+    page = olga.page(path)
+    assert "VIES does not have it" not in page and "Ask VIES again now" in page
 
 
 @pytest.mark.parametrize("deed", ["top-up", "adjustment"])

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from alembic import command
 from register import StandIn, no, stand_in, unable, yes
+from sqlalchemy import text
 
 from gateway import db
 from gateway.config import Settings
@@ -24,7 +26,7 @@ class Desk:
     """Acme's VAT id, the register, and time."""
 
     def __init__(self, settings: Settings, scope: Any, vies: StandIn) -> None:
-        self.now, self.scope, self.vies = NOON, scope, vies
+        self.now, self.scope, self.vies, self.settings = NOON, scope, vies, settings
         self.units = UnitsOfWork(db.engine_for(settings.database_url), lambda: self.now)
 
     def give(self, vat_id: str = ID, country: str = "DE") -> None:
@@ -41,6 +43,16 @@ class Desk:
 
     def is_confirmed(self) -> bool:
         return self.account().vat_id_checked_at is not None
+
+    def ask_again(self, vat_check: str = "ask") -> None:
+        settings = self.settings.model_copy(update={"vat_check": vat_check})
+        with self.units.begin() as uow:
+            vat_checks.ask_again(uow, settings, self.scope, OLGA)
+
+    def standing(self, vat_check: str = "ask") -> vat_checks.Standing | None:
+        settings = self.settings.model_copy(update={"vat_check": vat_check})
+        with self.units.read() as uow:
+            return vat_checks.standing(uow, settings, accounts.get_account(uow, self.scope))
 
     def answer(self) -> VatCheck | None:
         with self.units.read() as uow:
@@ -175,3 +187,79 @@ def test_s5_19_what_was_saved_once_more_is_not_asked_again(desk: Desk) -> None:
     desk.ask()
     desk.give()
     assert desk.ask() == 0 and desk.said() == "valid"
+
+
+def test_s5_19_staff_has_it_asked_again_at_once_and_the_last_answer_stays_meanwhile(
+    desk: Desk,
+) -> None:
+    desk.vies.says(no(), unable(), yes("ACME GMBH"))
+    desk.give()
+    desk.ask_again()
+    assert desk.ask() == 1, "the first question still waited: it is the same"
+    desk.ask_again()
+    assert desk.said() == "invalid" and desk.ask() == 1
+    assert desk.said() == "unknown" and desk.ask() == 0, "it pauses"
+    desk.ask_again()
+    assert desk.ask() == 1 and desk.said() == "valid" and not desk.is_confirmed()
+    assert [line.actor for line in desk.trail("vat_id.asked")] == [OLGA, OLGA]
+    found = desk.standing()
+    assert found is not None and (found.ask_at, found.withdrawn) == (None, None)
+
+
+def test_s5_19_what_staff_withdrew_no_register_confirms_by_itself(desk: Desk) -> None:
+    """Also not where the customer writes it anew."""
+    desk.vies.says(yes("ACME GMBH"))
+    desk.give()
+    desk.ask(confirms=True)
+    with desk.units.begin() as uow:
+        accounts.withdraw_vat_id(uow, desk.scope, "another company's", OLGA)
+    desk.now += dt.timedelta(hours=1)
+    desk.ask_again("confirm")
+    desk.ask(confirms=True)
+    desk.give("")
+    desk.give(ID)
+    assert desk.ask(confirms=True) == 1 and not desk.is_confirmed()
+    found = desk.standing("confirm")
+    assert found is not None and found.answer is not None and found.withdrawn is not None
+    assert (found.answer.answer, found.withdrawn.detail) == (
+        "valid",
+        {"reason": "another company's"},
+    )
+    with desk.units.begin() as uow:
+        accounts.confirm_vat_id(uow, desk.scope, "seen on paper", OLGA)
+    found = desk.standing("confirm")
+    assert found is not None and found.withdrawn is None
+
+
+@pytest.mark.parametrize(
+    "country, vat_id, vat_check, words",
+    [
+        ("DE", ID, "off", "set VAT_CHECK to ask or confirm"),
+        ("DE", "", "ask", "has no VAT id"),
+        ("GB", "GB980780684", "ask", "VIES has no ids of GB"),
+    ],
+)
+def test_s5_19_where_no_register_can_be_asked_staff_reads_why(
+    desk: Desk, country: str, vat_id: str, vat_check: str, words: str
+) -> None:
+    desk.give(vat_id, country)
+    with pytest.raises(Conflict, match=words):
+        desk.ask_again(vat_check)
+
+
+def test_s5_19_ids_that_are_older_than_the_register_are_asked_about_once(desk: Desk) -> None:
+    """By the migration that comes after the register's: what it knew already, it leaves alone."""
+    config = db.alembic_config(desk.settings.database_url)
+    desk.vies.says(no())
+    desk.give()
+    with desk.units.begin() as uow:
+        uow.connection.execute(text("delete from vat_id_check"))
+        uow.connection.execute(text("update alembic_version set version_num = '0022'"))
+    command.upgrade(config, "0023")
+    desk.now = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+    assert desk.ask() == 1 and desk.said() == "invalid"
+    with desk.units.begin() as uow:
+        uow.connection.execute(text("update alembic_version set version_num = '0022'"))
+    command.upgrade(config, "0023")
+    desk.now += dt.timedelta(days=1)
+    assert desk.ask() == 0
