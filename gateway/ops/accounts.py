@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 from billing.lifecycle import Allowed
 from gateway import runtime
 from gateway.ops import periods
-from gateway.ops.pages import PAGE, account_of, blueprint, staff
+from gateway.ops.pages import PAGE, account_of, blueprint, deed, staff
 from gateway.services import (
     accounts,
     audit,
@@ -34,6 +34,7 @@ from gateway.services import (
 )
 from gateway.services.accounts import AccountFlag
 from gateway.services.errors import Conflict, Invalid
+from gateway.uow import UnitOfWork
 
 ACCOUNTS = 25
 LINES_SHOWN = 10
@@ -119,33 +120,21 @@ def account_page(
 
 
 @blueprint.post("/accounts/<uuid:account_id>/vat-id")
-def confirm_vat_id(account_id: UUID) -> Response:
+@deed(back="ops.account")
+def confirm_vat_id(uow: UnitOfWork, account_id: UUID) -> str:
     """Somebody has found it in the register."""
     evidence = request.form.get("evidence", "").replace("\0", "")
-    try:
-        with runtime.current().units.begin() as uow:
-            scope = account_of(uow, account_id).scope
-            accounts.confirm_vat_id(uow, scope, evidence, staff().name)
-    except (Conflict, Invalid) as refusal:
-        flash(refusal.words, "error")
-    else:
-        flash(_("The VAT id is confirmed: tax is left out where the law says so."))
-    return redirect(url_for("ops.account", account_id=account_id))
+    accounts.confirm_vat_id(uow, account_of(uow, account_id).scope, evidence, staff().name)
+    return _("The VAT id is confirmed: tax is left out where the law says so.")
 
 
 @blueprint.post("/accounts/<uuid:account_id>/vat-id/withdrawal")
-def withdraw_vat_id(account_id: UUID) -> Response:
+@deed(back="ops.account")
+def withdraw_vat_id(uow: UnitOfWork, account_id: UUID) -> str:
     """It is not theirs after all, whoever confirmed it."""
     reason = request.form.get("reason", "").replace("\0", "")
-    try:
-        with runtime.current().units.begin() as uow:
-            scope = account_of(uow, account_id).scope
-            accounts.withdraw_vat_id(uow, scope, reason, staff().name)
-    except (Conflict, Invalid) as refusal:
-        flash(refusal.words, "error")
-    else:
-        flash(_("The VAT id is not confirmed any more: tax is charged."))
-    return redirect(url_for("ops.account", account_id=account_id))
+    accounts.withdraw_vat_id(uow, account_of(uow, account_id).scope, reason, staff().name)
+    return _("The VAT id is not confirmed any more: tax is charged.")
 
 
 @blueprint.post("/accounts/<uuid:account_id>/vat-id/question")
@@ -164,16 +153,11 @@ def ask_about_vat_id(account_id: UUID) -> Response:
 
 
 @blueprint.post("/accounts/<uuid:account_id>/email-link")
-def send_email_link(account_id: UUID) -> Response:
+@deed(back="ops.account")
+def send_email_link(uow: UnitOfWork, account_id: UUID) -> str:
     """Mail the link that confirms the billing address once more."""
-    try:
-        with runtime.current().units.begin() as uow:
-            email = contacts.send_again(uow, account_of(uow, account_id).scope, staff().name)
-    except Conflict as refusal:
-        flash(refusal.words, "error")
-    else:
-        flash(_("A link is on its way to %(address)s.") % {"address": email})
-    return redirect(url_for("ops.account", account_id=account_id))
+    email = contacts.send_again(uow, account_of(uow, account_id).scope, staff().name)
+    return _("A link is on its way to %(address)s.") % {"address": email}
 
 
 @blueprint.get("/accounts/<uuid:account_id>/audit")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from gettext import gettext as _
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
 from gateway import runtime
-from gateway.ops.pages import PAGE, account_of, blueprint, staff
+from gateway.ops.pages import PAGE, account_of, blueprint, deed, staff
 from gateway.services import dunning
-from gateway.services.errors import Conflict, Invalid
+from gateway.uow import UnitOfWork
 
 
 @blueprint.get("/arrears")
@@ -33,18 +32,13 @@ def list_arrears() -> str:
 
 
 @blueprint.post("/arrears/<uuid:account_id>")
-def move_arrears(account_id: UUID) -> Response:
+@deed(back="ops.list_arrears")
+def move_arrears(uow: UnitOfWork, account_id: UUID) -> str:
     """`deed=pause` when a payment is announced, `deed=resume` when it did not come."""
     reason = request.form.get("reason", "").replace("\0", "")[:200]
-    try:
-        with runtime.current().units.begin() as uow:
-            subject = account_of(uow, account_id)
-            if request.form.get("deed") == "pause":
-                dunning.pause(uow, subject.scope, reason, staff().name)
-                flash(_("Paused: the days do not count until it goes on."))
-            else:
-                dunning.resume(uow, subject.scope, reason, staff().name)
-                flash(_("It goes on where it stood."))
-    except (Invalid, Conflict) as refusal:
-        flash(refusal.words, "error")
-    return redirect(url_for("ops.list_arrears"))
+    scope = account_of(uow, account_id).scope
+    if request.form.get("deed") == "pause":
+        dunning.pause(uow, scope, reason, staff().name)
+        return _("Paused: the days do not count until it goes on.")
+    dunning.resume(uow, scope, reason, staff().name)
+    return _("It goes on where it stood.")

@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response
 
 from billing.declines import reason
 from gateway import runtime
-from gateway.ops.pages import PAGE, account_of, blueprint, staff
+from gateway.ops.pages import PAGE, account_of, blueprint, deed, staff
 from gateway.services import card_payments, charges, recharge, refunds
 from gateway.services.errors import Invalid, ServiceError
+from gateway.uow import UnitOfWork
 
 
 @blueprint.get("/charges", endpoint="charges")
@@ -69,16 +70,11 @@ def set_brake() -> Response:
 
 
 @blueprint.post("/accounts/<uuid:account_id>/recharge/lift")
-def lift_recharge(account_id: UUID) -> Response:
+@deed(back="ops.charges")
+def lift_recharge(uow: UnitOfWork, account_id: UUID) -> str:
     """Staff has looked at an account's many charges and found them right."""
-    try:
-        with runtime.current().units.begin() as uow:
-            recharge.lift(uow, account_of(uow, account_id).scope, staff().name, _reason())
-    except Invalid as refusal:
-        flash(refusal.words, "error")
-    else:
-        flash(_("Lifted: the recharge goes on."))
-    return redirect(url_for("ops.charges"))
+    recharge.lift(uow, account_of(uow, account_id).scope, staff().name, _reason())
+    return _("Lifted: the recharge goes on.")
 
 
 def _reason() -> str:

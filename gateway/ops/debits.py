@@ -11,9 +11,10 @@ from werkzeug.wrappers import Response as AnyResponse
 from billing.money import format_amount
 from gateway import runtime
 from gateway.ops import periods
-from gateway.ops.pages import PAGE, blueprint, staff
+from gateway.ops.pages import PAGE, blueprint, deed, staff
 from gateway.services import debit_runs, debits
 from gateway.services.errors import Conflict, Invalid, SellerIncomplete
+from gateway.uow import UnitOfWork
 
 STATES = ("submitted", "collected", "returned", "canceled")
 
@@ -83,16 +84,11 @@ def debit_file(run_id: UUID) -> AnyResponse:
 
 
 @blueprint.post("/debits/<uuid:debit_id>")
-def decide_debit(debit_id: UUID) -> AnyResponse:
+@deed(back="ops.list_debits")
+def decide_debit(uow: UnitOfWork, debit_id: UUID) -> str:
     """`deed`: "cancel", "collected" or "returned", with a reason: what the bank's file leaves
     out."""
-    deed = request.form.get("deed", "")
+    wanted = request.form.get("deed", "")
     reason = request.form.get("reason", "").replace("\0", "")[:200]
-    try:
-        with runtime.current().units.begin() as uow:
-            done = debits.decide(uow, debit_id, deed, reason, staff().name)
-    except (Invalid, Conflict) as refusal:
-        flash(refusal.words, "error")
-    else:
-        flash(_("%(debit)s is %(state)s.") % {"debit": done.end_to_end_id, "state": done.state})
-    return redirect(url_for("ops.list_debits"))
+    done = debits.decide(uow, debit_id, wanted, reason, staff().name)
+    return _("%(debit)s is %(state)s.") % {"debit": done.end_to_end_id, "state": done.state}

@@ -5,13 +5,12 @@ from __future__ import annotations
 from gettext import gettext as _
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
 from gateway import runtime
-from gateway.ops.pages import PAGE, blueprint, staff
+from gateway.ops.pages import PAGE, blueprint, deed, staff
 from gateway.services import operations
-from gateway.services.errors import Conflict, Invalid
+from gateway.uow import UnitOfWork
 
 
 @blueprint.get("/deeds")
@@ -31,17 +30,12 @@ def deeds() -> str:
 
 
 @blueprint.post("/deeds/<uuid:deed_id>")
-def mend_deed(deed_id: UUID) -> Response:
+@deed(back="ops.deeds")
+def mend_deed(uow: UnitOfWork, deed_id: UUID) -> str:
     """`deed=revive` or `deed=discard`, with a reason."""
     reason = request.form.get("reason", "").replace("\0", "")
-    try:
-        with runtime.current().units.begin() as uow:
-            if request.form.get("deed") == "revive":
-                operations.revive(uow, deed_id, reason, staff().name)
-                flash(_("Revived: it is due now."))
-            else:
-                operations.discard(uow, deed_id, reason, staff().name)
-                flash(_("Discarded."))
-    except (Invalid, Conflict) as refusal:
-        flash(refusal.words, "error")
-    return redirect(url_for("ops.deeds"))
+    if request.form.get("deed") == "revive":
+        operations.revive(uow, deed_id, reason, staff().name)
+        return _("Revived: it is due now.")
+    operations.discard(uow, deed_id, reason, staff().name)
+    return _("Discarded.")

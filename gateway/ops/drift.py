@@ -6,15 +6,14 @@ import datetime as dt
 from gettext import gettext as _
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request, url_for
 
 from billing.reconciling import HARMLESS
 from gateway import runtime
 from gateway.ops import periods
-from gateway.ops.pages import PAGE, account_of, blueprint, staff
+from gateway.ops.pages import PAGE, account_of, blueprint, deed, staff
 from gateway.services import margins, reconciling
-from gateway.services.errors import Invalid
+from gateway.uow import UnitOfWork
 
 
 @blueprint.get("/drift")
@@ -46,17 +45,12 @@ def drift() -> str:
 
 
 @blueprint.post("/drift")
-def order_comparison() -> Response:
+@deed(back="ops.drift")
+def order_comparison(uow: UnitOfWork) -> str:
     """Have a day compared, or once more: the clock does it within seconds."""
-    try:
-        day = periods.day(request.form.get("day", ""), "/day")
-        with runtime.current().units.begin() as uow:
-            reconciling.order(uow, day, staff().name)
-    except Invalid as invalid:
-        flash(invalid.words, "error")
-    else:
-        flash(_("The clock compares %(day)s now; look again in a minute.") % {"day": day})
-    return redirect(url_for("ops.drift"))
+    day = periods.day(request.form.get("day", ""), "/day")
+    reconciling.order(uow, day, staff().name)
+    return _("The clock compares %(day)s now; look again in a minute.") % {"day": day}
 
 
 @blueprint.get("/margins")

@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response
 
 from gateway import runtime
 from gateway.ops import periods
-from gateway.ops.pages import account_of, blueprint, staff
+from gateway.ops.pages import account_of, blueprint, deed, staff
 from gateway.services import debit_runs, mandates
-from gateway.services.errors import Conflict, Invalid
+from gateway.services.errors import Invalid
+from gateway.uow import UnitOfWork
 
 FIELDS = ("reference", "signed_on", "holder", "iban")
 
@@ -64,13 +65,8 @@ def keep_mandate(account_id: UUID) -> Response | tuple[str, int]:
 
 
 @blueprint.post("/accounts/<uuid:account_id>/mandates/end")
-def end_mandate(account_id: UUID) -> Response:
+@deed(back="ops.list_mandates")
+def end_mandate(uow: UnitOfWork, account_id: UUID) -> str:
     reason = request.form.get("reason", "").replace("\0", "")[:200]
-    try:
-        with runtime.current().units.begin() as uow:
-            mandates.end(uow, account_of(uow, account_id).scope, reason, staff().name)
-    except (Invalid, Conflict) as refusal:
-        flash(refusal.words, "error")
-    else:
-        flash(_("Ended: nothing more is collected under it."))
-    return redirect(url_for("ops.list_mandates", account_id=account_id))
+    mandates.end(uow, account_of(uow, account_id).scope, reason, staff().name)
+    return _("Ended: nothing more is collected under it.")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from gettext import gettext as _
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import render_template, request
 
 from gateway import runtime
-from gateway.ops.pages import account_of, blueprint, staff
+from gateway.ops.pages import account_of, blueprint, deed, staff
 from gateway.services import accounts, memberships, payer_form
-from gateway.services.errors import Conflict, Invalid
 from gateway.store.base import Scope
+from gateway.uow import UnitOfWork
 
 
 @blueprint.get("/accounts/<uuid:account_id>/payer")
@@ -38,25 +37,14 @@ def payer(account_id: UUID) -> str | tuple[str, int]:
 
 
 @blueprint.post("/accounts/<uuid:account_id>/payer")
-def plan_payer(account_id: UUID) -> Response:
-    try:
-        with runtime.current().units.begin() as uow:
-            scope = account_of(uow, account_id).scope
-            payer_form.confirmed(uow, scope, request.form, staff().name)
-    except (Conflict, Invalid) as refusal:
-        flash(refusal.words, "error")
-    else:
-        flash(_("Done: what begins on a later day stands under Planned."))
-    return redirect(url_for("ops.payer", account_id=account_id))
+@deed(back="ops.payer")
+def plan_payer(uow: UnitOfWork, account_id: UUID) -> str:
+    payer_form.confirmed(uow, account_of(uow, account_id).scope, request.form, staff().name)
+    return _("Done: what begins on a later day stands under Planned.")
 
 
 @blueprint.post("/accounts/<uuid:account_id>/payer/cancel")
-def cancel_payer(account_id: UUID) -> Response:
-    try:
-        with runtime.current().units.begin() as uow:
-            memberships.cancel(uow, account_of(uow, account_id).scope, staff().name)
-    except Conflict as refusal:
-        flash(refusal.words, "error")
-    else:
-        flash(_("Cancelled: it stays as it is."))
-    return redirect(url_for("ops.payer", account_id=account_id))
+@deed(back="ops.payer")
+def cancel_payer(uow: UnitOfWork, account_id: UUID) -> str:
+    memberships.cancel(uow, account_of(uow, account_id).scope, staff().name)
+    return _("Cancelled: it stays as it is.")

@@ -14,9 +14,10 @@ from werkzeug.wrappers import Response
 from gateway import runtime
 from gateway.ops import periods
 from gateway.ops.accounts import as_lines
-from gateway.ops.pages import blueprint, staff
+from gateway.ops.pages import blueprint, deed, staff
 from gateway.services import plans, publications
 from gateway.services.errors import Conflict, FieldError, Invalid, NotFound
+from gateway.uow import UnitOfWork
 
 DOCUMENT_LENGTH_MAX = 256 * 1024
 
@@ -89,14 +90,10 @@ def publish_plan() -> str | tuple[str, int] | Response:
 
 
 @blueprint.post("/plan-publication/<uuid:publication_id>/cancel")
-def cancel_publication(publication_id: UUID) -> Response:
-    try:
-        with runtime.current().units.begin() as uow:
-            publications.cancel(uow, publication_id, staff().name)
-        flash(_("Called off: the plan stays as it is."))
-    except Conflict as refusal:
-        flash(refusal.words, "error")
-    return redirect(url_for("ops.list_plans"))
+@deed(back="ops.list_plans")
+def cancel_publication(uow: UnitOfWork, publication_id: UUID) -> str:
+    publications.cancel(uow, publication_id, staff().name)
+    return _("Called off: the plan stays as it is.")
 
 
 def _draft(code: str, text: str, errors: tuple[FieldError, ...] = ()) -> str:

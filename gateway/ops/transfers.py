@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response
 
 from gateway import runtime
 from gateway.limits import BANK_FILE, takes
-from gateway.ops.pages import PAGE, blueprint, staff
+from gateway.ops.pages import PAGE, blueprint, deed, staff
 from gateway.services import transfers
-from gateway.services.errors import Conflict, Invalid
+from gateway.services.errors import Invalid
+from gateway.uow import UnitOfWork
 
 COMPLAINTS_SHOWN = 5
 
@@ -68,27 +69,16 @@ def import_transfers() -> Response:
 
 
 @blueprint.post("/transfers/<uuid:transfer_id>")
-def decide_transfer(transfer_id: UUID) -> Response:
+@deed(back="ops.list_transfers")
+def decide_transfer(uow: UnitOfWork, transfer_id: UUID) -> str:
     """`deed=assign` with an account, or `deed=dismiss`; both with a reason."""
     reason = request.form.get("reason", "").replace("\0", "")[:200]
-    try:
-        with runtime.current().units.begin() as uow:
-            if request.form.get("deed") == "assign":
-                transfers.assign(
-                    uow,
-                    transfer_id,
-                    _account(),
-                    reason,
-                    staff().name,
-                    seller_country=runtime.current().settings.seller_country,
-                )
-                flash(_("Credited."))
-            else:
-                transfers.dismiss(uow, transfer_id, reason, staff().name)
-                flash(_("Dismissed: nothing was credited."))
-    except (Invalid, Conflict) as refusal:
-        flash(refusal.words, "error")
-    return redirect(url_for("ops.list_transfers"))
+    if request.form.get("deed") == "assign":
+        country = runtime.current().settings.seller_country
+        transfers.assign(uow, transfer_id, _account(), reason, staff().name, seller_country=country)
+        return _("Credited.")
+    transfers.dismiss(uow, transfer_id, reason, staff().name)
+    return _("Dismissed: nothing was credited.")
 
 
 def _account() -> UUID:
