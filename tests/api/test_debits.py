@@ -1,41 +1,29 @@
 """Debits over the API; every answer is checked against the OpenAPI document (S5-18)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from apiflask import APIFlask
 
-from gateway.runtime import EXTENSION
 from gateway.services import tokens
 from gateway.services.accounts import Account
 from tests.api.conftest import Program
+from tests.services import doras_bank
 from tests.services.conftest import OLGA
 from tests.services.days import Calendar
-from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 13 April
-    IBAN,
-    balance,
-    calendar,
-    came,
-    dora,
-    known,
-    statement_of,
-    went_back,
+from tests.services.doras_bank import IBAN, balance, came, statement_of, went_back
+
+calendar, dora, known, open_bank = (
+    doras_bank.calendar,
+    doras_bank.dora,
+    doras_bank.known,
+    doras_bank.open_bank,
 )
 
 
 @pytest.fixture
-def open_bank(app: APIFlask, calendar: Calendar, known: Any) -> None:  # noqa: F811
-    runtime = app.extensions[EXTENSION]
-    settings = known.model_copy(
-        update={"bootstrap_ops_token": runtime.settings.bootstrap_ops_token}
-    )
-    app.extensions[EXTENSION] = replace(runtime, settings=settings, units=calendar.units)
-
-
-@pytest.fixture
-def doras(app: APIFlask, calendar: Calendar, dora: Account, open_bank: None) -> Program:  # noqa: F811
+def doras(app: APIFlask, calendar: Calendar, dora: Account, open_bank: None) -> Program:
     with calendar.units.begin() as uow:
         text, _ = tokens.issue_token(uow, dora.scope, "test", "account", OLGA)
     return Program(app, text)
@@ -49,9 +37,7 @@ def items(answer: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("open_bank")
 def test_s5_18_a_run_is_made_sent_and_followed(
-    olga: Program,
-    calendar: Calendar,  # noqa: F811
-    dora: Account,  # noqa: F811
+    olga: Program, calendar: Calendar, dora: Account
 ) -> None:
     label = statement_of(calendar, dora).label
     (due,) = items(olga.get("/ops/debits/due"))
@@ -103,9 +89,7 @@ def test_s5_18_without_the_operators_settings_no_run_is_made(olga: Program) -> N
 
 
 def test_s5_18_a_mandate_is_kept_by_staff_and_ended_by_its_customer(
-    doras: Program,
-    olga_for: Callable[[Account], Program],
-    dora: Account,  # noqa: F811
+    doras: Program, olga_for: Callable[[Account], Program], dora: Account
 ) -> None:
     body = {"reference": "M-18", "signed_on": "2026-04-02", "iban": IBAN}
     assert doras.post("/ops/mandates", body).status_code == 403

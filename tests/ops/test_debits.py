@@ -2,31 +2,28 @@
 
 import io
 import re
-from dataclasses import replace
 from html import unescape
 from typing import Any
 
 import pytest
+from apiflask import APIFlask
 
 from gateway.ops import debits as ops_debits
-from gateway.runtime import EXTENSION
-from gateway.services import debits, looks, mandates
+from gateway.services import looks, mandates
 from gateway.services.accounts import Account
-from gateway.store.debits import Debit
 from gateway.uow import UnitsOfWork
+from tests.services import doras_bank
 from tests.services.days import Calendar, talk
+from tests.services.doras_bank import IBAN, balance, came, only, statement_of, went_back
 from tests.services.history import History
-from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 13 April
-    IBAN,
-    balance,
-    calendar,
-    came,
-    dora,
-    known,
-    statement_of,
-    went_back,
-)
 from tests.web.conftest import Browser, World, csrf_token
+
+calendar, dora, known, open_bank = (
+    doras_bank.calendar,
+    doras_bank.dora,
+    doras_bank.known,
+    doras_bank.open_bank,
+)
 
 
 @pytest.fixture
@@ -40,9 +37,8 @@ def on_sale(world: World) -> None:
 
 
 @pytest.fixture
-def open_bank(world: World, calendar: Calendar, known: Any) -> None:  # noqa: F811
-    """The seller's settings are there, and the pages tell Dora's time."""
-    world.app.extensions[EXTENSION] = replace(world.runtime, settings=known, units=calendar.units)
+def app(world: World) -> APIFlask:
+    return world.app
 
 
 def send(olga: Browser, path: str, fields: dict[str, Any]) -> Any:
@@ -58,12 +54,6 @@ def put(olga: Browser, content: str, name: str = "bank.xml") -> str:
     return unescape(olga.page("/ops/debits"))
 
 
-def only(calendar: Calendar) -> Debit:  # noqa: F811
-    with calendar.units.read() as uow:
-        (only,) = debits.list_debits(uow).items
-    return only.debit
-
-
 def test_s5_18_without_its_settings_the_page_says_which_are_missing(olga: Browser) -> None:
     page = olga.page("/ops/debits")
     assert "SELLER_IBAN, SELLER_CREDITOR_ID" in page and "<button disabled>" in page
@@ -73,9 +63,7 @@ def test_s5_18_without_its_settings_the_page_says_which_are_missing(olga: Browse
 
 @pytest.mark.usefixtures("open_bank")
 def test_s5_18_a_file_is_made_downloaded_and_its_state_followed(
-    olga: Browser,
-    calendar: Calendar,  # noqa: F811
-    dora: Account,  # noqa: F811
+    olga: Browser, calendar: Calendar, dora: Account
 ) -> None:
     label = statement_of(calendar, dora).label
     page = olga.page("/ops/debits")
@@ -101,9 +89,7 @@ def test_s5_18_a_file_is_made_downloaded_and_its_state_followed(
 
 @pytest.mark.usefixtures("open_bank")
 def test_s5_18_a_person_says_what_the_bank_does_not_and_why(
-    olga: Browser,
-    calendar: Calendar,  # noqa: F811
-    dora: Account,  # noqa: F811
+    olga: Browser, calendar: Calendar, dora: Account
 ) -> None:
     send(olga, "/ops/debits/runs", {"until": "2026-04-01"})
     assert "Nothing falls due until then" in olga.page("/ops/debits")
@@ -124,9 +110,7 @@ def test_s5_18_a_person_says_what_the_bank_does_not_and_why(
 
 @pytest.mark.usefixtures("open_bank")
 def test_s5_18_mandates_are_kept_replaced_and_ended_on_the_accounts_page(
-    olga: Browser,
-    calendar: Calendar,  # noqa: F811
-    dora: Account,  # noqa: F811
+    olga: Browser, calendar: Calendar, dora: Account
 ) -> None:
     path = f"/ops/accounts/{dora.id}/mandates"
     assert path in olga.page(f"/ops/accounts/{dora.id}")
@@ -160,10 +144,7 @@ def test_an_account_in_dollars_is_told_that_nothing_is_collected(
 
 @pytest.mark.usefixtures("open_bank")
 def test_s5_18_what_is_due_has_pages_of_its_own(
-    olga: Browser,
-    calendar: Calendar,  # noqa: F811
-    dora: Account,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
+    olga: Browser, calendar: Calendar, dora: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Later ones" not in olga.page("/ops/debits")
     history = History(calendar.units, dora)
@@ -183,10 +164,7 @@ def test_s5_18_what_is_due_has_pages_of_its_own(
 
 @pytest.mark.usefixtures("open_bank")
 def test_s5_18_a_larger_file_of_the_bank_is_taken_from_staff_and_nothing_larger_elsewhere(
-    world: World,
-    olga: Browser,
-    calendar: Calendar,  # noqa: F811
-    dora: Account,  # noqa: F811
+    world: World, olga: Browser, calendar: Calendar, dora: Account
 ) -> None:
     send(olga, "/ops/debits/runs", {"until": ""})
     name = only(calendar).end_to_end_id

@@ -9,15 +9,12 @@ from gateway.runtime import EXTENSION
 from gateway.services import debit_runs, logins, mandates
 from gateway.services.accounts import Account
 from gateway.uow import UnitsOfWork
+from tests.services import doras_bank
 from tests.services.days import Calendar
-from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 13 April
-    IBAN,
-    calendar,
-    dora,
-    known,
-    statement_of,
-)
+from tests.services.doras_bank import IBAN, statement_of
 from tests.web.conftest import OLGA, PASSWORD, Browser, World
+
+calendar, dora, known = doras_bank.calendar, doras_bank.dora, doras_bank.known
 
 
 @pytest.fixture
@@ -31,7 +28,7 @@ def on_sale(world: World) -> None:
 
 
 @pytest.fixture
-def doras(world: World, calendar: Calendar, dora: Account) -> dict[str, Browser]:  # noqa: F811
+def doras(world: World, calendar: Calendar, dora: Account) -> dict[str, Browser]:
     """Her owner and her member, in April."""
     world.app.extensions[EXTENSION] = replace(world.runtime, units=calendar.units)
     for role in ("owner", "member"):
@@ -44,10 +41,7 @@ def doras(world: World, calendar: Calendar, dora: Account) -> dict[str, Browser]
 
 
 def test_s5_18_billing_says_how_much_when_from_where_and_by_which_mandate(
-    calendar: Calendar,  # noqa: F811
-    dora: Account,  # noqa: F811
-    known: Any,  # noqa: F811
-    doras: dict[str, Browser],
+    calendar: Calendar, dora: Account, known: Any, doras: dict[str, Browser]
 ) -> None:
     page = doras["owner"].page("/billing")
     assert "€35.70" in page and "on Apr 13 from DE02 •••• 2051" in page and "Mandate M-17" in page
@@ -61,10 +55,7 @@ def test_s5_18_billing_says_how_much_when_from_where_and_by_which_mandate(
 
 
 def test_s5_18_an_owner_ends_the_mandate_and_what_was_asked_for_still_comes(
-    calendar: Calendar,  # noqa: F811
-    dora: Account,  # noqa: F811
-    known: Any,  # noqa: F811
-    doras: dict[str, Browser],
+    calendar: Calendar, dora: Account, known: Any, doras: dict[str, Browser]
 ) -> None:
     debit_runs.prepare(calendar.units, known, OLGA)
     assert doras["member"].post("/billing/mandate/end").status_code == 403
