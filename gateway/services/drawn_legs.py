@@ -11,6 +11,7 @@ from billing.explain_minutes import explain_drawn
 from billing.metering import LegUsage
 from billing.packages import Draw, Drawn, price_rest
 from billing.rating import RatedLeg
+from gateway.services import packages, plans
 from gateway.services.plans import PlanVersion
 from gateway.store import buckets
 from gateway.store.base import Scope
@@ -84,6 +85,23 @@ def names_of(uow: UnitOfWork, scope: Scope, ids: Collection[uuid.UUID]) -> dict[
         bucket.id: _name(bucket)
         for bucket in buckets.find_all(uow.connection, scope.tenant_id, ids)
     }
+
+
+def names_of_bought(
+    uow: UnitOfWork, scope: Scope, ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, str]:
+    """Packages and bundles alone, in the words under which they were bought."""
+    return {
+        bucket.id: _sold_as(uow, bucket)
+        for bucket in buckets.find_all(uow.connection, scope.tenant_id, ids)
+        if bucket.kind != "pool"
+    }
+
+
+def _sold_as(uow: UnitOfWork, bucket: StoredBucket) -> str:
+    terms = plans.plan_version(uow.connection, bucket.plan_version_id).plan.terms
+    offer = terms.find_package(bucket.offer_code or "") if bucket.kind == "package" else None
+    return _name(bucket) if offer is None else packages.offer_words(offer)
 
 
 def _name(bucket: StoredBucket) -> str:

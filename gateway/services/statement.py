@@ -266,9 +266,17 @@ def _receipts_of(row: Any) -> tuple[ReceiptRef, ...]:
     return (ReceiptRef(row.event or "received", row.received_at),)
 
 
-def _bucket_of(draw: StatementLine) -> uuid.UUID:
-    """Named last in the key of a draw."""
-    return uuid.UUID(draw.key.rpartition(":")[2])
+def _bucket_of(line: StatementLine) -> uuid.UUID:
+    """Named last in the key of each line of minutes."""
+    return uuid.UUID(line.key.rpartition(":")[2])
+
+
+def bought_minutes(uow: UnitOfWork, scope: Scope, lines: Iterable[StatementLine]) -> dict[str, str]:
+    """By line id, the package or bundle that a line of minutes filled or drew: an account may have
+    several, and each its own balance. A pool is the only one, and not named."""
+    of_lines = {line.id: _bucket_of(line) for line in lines if line.in_seconds}
+    names = drawn_legs.names_of_bought(uow, scope, set(of_lines.values())) if of_lines else {}
+    return {id: names[bucket] for id, bucket in of_lines.items() if bucket in names}
 
 
 def of_legs(uow: UnitOfWork, scope: Scope, leg_sids: Iterable[str]) -> tuple[StatementLine, ...]:

@@ -1,5 +1,6 @@
 """Packages and the plan on pages: found in three clicks, confirmed, stopped, previewed."""
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from billing.catalogue import load_catalogue
 from gateway.services import accounts, packages, plan_changes, plans, renewals, settlement
-from tests.web.conftest import OLGA, World, fund, take_call
+from tests.web.conftest import NOON, OLGA, World, fund, take_call
 
 SELLS: dict[str, Any] = load_catalogue()["payg"] | {
     "name": "Packages",
@@ -93,6 +94,24 @@ def test_s1_06_to_s1_10_the_page_shows_kind_renewal_used_remaining_purchaser_and
     assert "Renew after all" in owner.page("/billing/packages")
     owner.post(f"/billing/packages/{bought.id}/renew")
     assert "Stop renewal" in owner.page("/billing/packages")
+
+
+def test_each_line_of_minutes_names_the_package_whose_balance_it_shows(world: World) -> None:
+    large = {**SELLS["packages"][0], "code": "large", "number_type": "toll-free", "minutes": 20}
+    terms = SELLS | {"packages": [*SELLS["packages"], large]}
+    del terms["pool"]
+    with world.units.begin() as uow:
+        plans.publish_plan(uow, "packages", terms, OLGA)
+        accounts.update_account(uow, world.acme.scope, {"plan_code": "packages"}, OLGA)
+    owner = world.logged_in("owner@acme.test")
+    for code in ("small", "large"):
+        owner.post("/billing/packages/buy", {"code": code, "key": code})
+    take_call(world.units, world.number, sid="d", at=NOON + dt.timedelta(minutes=5))
+    settlement.drain(world.units)
+    lines = re.findall(r"<tr>.*?</tr>", owner.page("/billing?kind=minutes"), re.DOTALL)
+    drawn = [line for line in lines if "Minutes of the package" in line]
+    assert drawn and all("<small>10 local minutes</small>" in line for line in drawn)
+    assert sum("<small>20 toll-free minutes</small>" in line for line in lines) == 1
 
 
 def test_an_empty_balance_buys_nothing_and_is_told_what_is_missing(world: World) -> None:
