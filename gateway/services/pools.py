@@ -83,6 +83,30 @@ def whole_cycle(
     return replace(cycle, ends_at=ends_at)
 
 
+def cycle_at(
+    uow: UnitOfWork, scope: Scope, zone: str, version: PlanVersion, at: dt.datetime
+) -> Period:
+    """The account's cycle that an instant lies in, now or long ago: one of which it had minutes or
+    credit, whatever plan followed; else that of its plan's day, as far as none of those begins."""
+    planned = cycle_of(version, zone, at)
+    behind = [
+        found
+        for found in (
+            buckets.cycle_behind(uow.connection, scope, at),
+            credit_store.cycle_behind(uow.connection, scope, at),
+        )
+        if found is not None
+    ]
+    if not behind:
+        return planned
+    plan_version_id, ends_at = min(behind, key=lambda found: found[1])
+    had = whole_cycle(uow, plan_version_id, zone, ends_at)
+    if had.starts_at <= at:
+        return had
+    ends_on, ends_at = min((planned.ends_on, planned.ends_at), (had.starts_on, had.starts_at))
+    return replace(planned, ends_on=ends_on, ends_at=ends_at)
+
+
 def number_now(uow: UnitOfWork, scope: Scope, zone: str, version: PlanVersion) -> int:
     """Of the account's cycle that runs, or is about to begin."""
     last = buckets.last_pool(uow.connection, scope)

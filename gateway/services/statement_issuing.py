@@ -6,6 +6,7 @@ Only the number is taken under a lock.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 
 from billing.calendar import Period, local_date
 from billing.invoices import asked_for
@@ -16,7 +17,7 @@ from billing.statements import (
     periods_closed,
 )
 from billing.vat import VatTreatment, vat_for
-from gateway.services import plans
+from gateway.services import plans, pools
 from gateway.services.errors import NotFound
 from gateway.services.plans import PlanVersion
 from gateway.services.statement_documents import debit_of, document_of, invoice_fields
@@ -55,7 +56,7 @@ def issue_next(uow: UnitOfWork, scope: Scope, seller_country: str) -> StoredStat
         raise NotFound("account", scope.account_id)
     version = plans.plan_version(uow.connection, account.plan_version_id)
     last = store.last_of(uow.connection, scope)
-    period = _next_period(account, version, last, uow.now)
+    period = _next_period(uow, account, version, last)
     if period is None:
         return None
     after_seq = last.last_seq if last else 0
@@ -125,19 +126,31 @@ def issue_next(uow: UnitOfWork, scope: Scope, seller_country: str) -> StoredStat
 
 
 def _next_period(
-    account: BilledAccount, version: PlanVersion, last: StoredStatement | None, now: dt.datetime
+    uow: UnitOfWork, account: BilledAccount, version: PlanVersion, last: StoredStatement | None
 ) -> Period | None:
     """A changed zone or anchor never makes a period of no days: its lines go to the next. After a
     quiet statement a closed account gets no more of them."""
     if account.status == "closed" and last and not last.charges_micros and not last.credits_micros:
         return None
-    closed = periods_closed(
-        version.plan.terms.statement,
-        last.ends_at if last else account.created_at,
-        now - ISSUED_AFTER,
-        account.time_zone,
-    )
+    closed = _closed(uow, account, version, last.ends_at if last else account.created_at)
     return next((p for p in closed if last is None or p.ends_on > last.ends_on), None)
+
+
+def _closed(
+    uow: UnitOfWork, account: BilledAccount, version: PlanVersion, after: dt.datetime
+) -> Iterator[Period]:
+    """By the calendar, or by the account's cycles: one that has begun keeps its end, also for its
+    statement, whatever plan or day follows (C14)."""
+    terms, until = version.plan.terms.statement, uow.now - ISSUED_AFTER
+    if terms.period == "calendar":
+        yield from periods_closed(terms, after, until, account.time_zone)
+        return
+    while True:
+        cycle = pools.cycle_at(uow, account.scope, account.time_zone, version, after)
+        if cycle.ends_at > until:
+            return
+        yield cycle
+        after = cycle.ends_at
 
 
 def _starts_on(account: BilledAccount, period: Period, last: StoredStatement | None) -> dt.date:

@@ -150,6 +150,26 @@ def of_cycle(connection: Connection, scope: Scope, n: int) -> list[StoredBucket]
     return [StoredBucket(*row) for row in rows]
 
 
+_CYCLE_BEHIND = text(
+    """
+select (array_agg(b.plan_version_id order by b.upgrade))[1], max(b.ends_at)
+  from bucket as b
+ where b.tenant_id = :tenant_id and b.account_id = :account_id and b.kind = 'pool'
+ group by b.n having max(b.ends_at) > :at
+ order by max(b.ends_at) limit 1
+"""
+)
+
+
+def cycle_behind(
+    connection: Connection, scope: Scope, at: dt.datetime
+) -> tuple[uuid.UUID, dt.datetime] | None:
+    """The version that began the first cycle of a pool to end behind an instant, and its end."""
+    values = {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "at": at}
+    row = connection.execute(_CYCLE_BEHIND, values).first()
+    return None if row is None else (row[0], row[1])
+
+
 _CARRIED = text(
     """
 select coalesce(sum(p.amount_micros), 0)::bigint

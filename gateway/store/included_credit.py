@@ -82,6 +82,23 @@ def last_of(connection: Connection, scope: Scope) -> StoredCredit | None:
     return None if row is None else StoredCredit(*row)
 
 
+def cycle_behind(
+    connection: Connection, scope: Scope, at: dt.datetime
+) -> tuple[uuid.UUID, dt.datetime] | None:
+    """The version that began the first cycle to end behind an instant, and its end."""
+    row = connection.execute(
+        select(IncludedCreditRow.plan_version_id, IncludedCreditRow.ends_at)
+        .where(
+            IncludedCreditRow.tenant_id == scope.tenant_id,
+            IncludedCreditRow.account_id == scope.account_id,
+            IncludedCreditRow.ends_at > at,
+        )
+        .order_by(IncludedCreditRow.ends_at)
+        .limit(1)
+    ).first()
+    return None if row is None else (row[0], row[1])
+
+
 def find(connection: Connection, scope: Scope, n: int) -> StoredCredit | None:
     row = connection.execute(
         select(*_COLUMNS).where(
