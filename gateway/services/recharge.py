@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,6 +17,7 @@ from billing.calendar import local_date, local_midnight
 from billing.charges import CHARGE_MIN_MICROS, ChargeState
 from billing.credits import payment_of
 from billing.minor_units import quantum_micros
+from billing.money import format_amount
 from billing.recharge import (
     WORTH_AN_ALERT,
     Breaker,
@@ -318,6 +319,15 @@ def _lock(uow: UnitOfWork, scope: Scope) -> LockedBooks:
 
 
 def _told(wanted: RechargeSettings) -> Mapping[str, Any]:
-    values = asdict(wanted)
-    del values["terms"]
-    return values
+    """For the trail, in amounts as people write them."""
+    amounts = {
+        "minimum": wanted.minimum_micros,
+        "maximum": wanted.maximum_micros,
+        "daily_cap": wanted.daily_cap_micros,
+        "monthly_cap": wanted.monthly_cap_micros,
+    }
+    return {
+        "on": "yes" if wanted.on else "no",
+        **{name: format_amount(micros) for name, micros in amounts.items() if micros is not None},
+        "cooldown": f"{wanted.cooldown_seconds} s",
+    }

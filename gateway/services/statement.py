@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from billing.explain import Explanation, ReceiptRef, explain_entry
@@ -67,6 +67,9 @@ class StatementLine:
     reverses_key: str | None
     actor: str | None
     reason: str | None
+    package: str | None = None
+    """Whose minutes they are, in lists: an account may have several packages, each with a balance
+    of its own. A pool is the only one, and not named."""
 
     @property
     def in_seconds(self) -> bool:
@@ -95,7 +98,7 @@ def list_postings(
     rows, gave_up_at = store.page(
         uow.connection, scope, before_seq=before_seq, limit=limit + 1, kinds=kinds
     )
-    lines = tuple(_line(row) for row in rows[:limit])
+    lines = _with_packages(uow, scope, [_line(row) for row in rows[:limit]])
     if len(rows) > limit:
         return Page(lines, encode_cursor(lines[-1].seq))
     return Page(lines, None if gave_up_at is None else encode_cursor(gave_up_at))
@@ -271,12 +274,15 @@ def _bucket_of(line: StatementLine) -> uuid.UUID:
     return uuid.UUID(line.key.rpartition(":")[2])
 
 
-def bought_minutes(uow: UnitOfWork, scope: Scope, lines: Iterable[StatementLine]) -> dict[str, str]:
-    """By line id, the package or bundle that a line of minutes filled or drew: an account may have
-    several, and each its own balance. A pool is the only one, and not named."""
-    of_lines = {line.id: _bucket_of(line) for line in lines if line.in_seconds}
-    names = drawn_legs.names_of_bought(uow, scope, set(of_lines.values())) if of_lines else {}
-    return {id: names[bucket] for id, bucket in of_lines.items() if bucket in names}
+def _with_packages(
+    uow: UnitOfWork, scope: Scope, lines: Sequence[StatementLine]
+) -> tuple[StatementLine, ...]:
+    buckets = {line.id: _bucket_of(line) for line in lines if line.in_seconds}
+    names = drawn_legs.names_of_bought(uow, scope, set(buckets.values())) if buckets else {}
+    return tuple(
+        replace(line, package=names[buckets[line.id]]) if buckets.get(line.id) in names else line
+        for line in lines
+    )
 
 
 def of_legs(uow: UnitOfWork, scope: Scope, leg_sids: Iterable[str]) -> tuple[StatementLine, ...]:

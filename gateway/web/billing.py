@@ -57,7 +57,6 @@ def billing() -> str:
         coming = debit_runs.coming(uow, scope())
         kinds = _kinds_shown(uow, kind)
         receipts = credit_receipts.known(uow, scope(), [line.key for line in page.items])
-        bought = statement.bought_minutes(uow, scope(), page.items)
     return render_template(
         "web/billing.html",
         section="billing",
@@ -65,7 +64,6 @@ def billing() -> str:
         has_clients=has_clients,
         of_clients=of_clients,
         receipts=receipts,
-        bought=bought,
         mandate=mandate,
         coming=coming,
         kind=kind,

@@ -31,6 +31,7 @@ def list_packages() -> str:
         section="billing",
         page=page,
         offers=sold,
+        regions={packages.region_words(offer.terms.region_set) for offer in sold},
         region_words=packages.region_words,
         next_url=url_for("web.packages", after=page.next) if page.next else None,
         first_url=url_for("web.packages") if after else None,

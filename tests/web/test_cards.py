@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from billing.catalogue import load_catalogue
 from gateway.runtime import EXTENSION
 from gateway.sandbox.cards import CardNetwork
-from gateway.services import accounts, plans
+from gateway.services import accounts, audit, plans
 from gateway.services.accounts import get_account
 from tests.web.conftest import NOON, OLGA, Browser, World, csrf_token
 
@@ -185,6 +185,10 @@ def test_s2_10_the_recharge_form_keeps_what_was_typed_and_complains_in_place(
     assert lands_on(acme.post("/billing/recharge", form)) == "/billing/recharge"
     page = acme.page("/billing/recharge")
     assert 'value="50.00"' in page and "checked" in page and 'value="5"' in page
+    with world.units.read() as uow:
+        (chosen,) = (e for e in audit.trail(uow, world.acme.scope) if e.action == "recharge.chosen")
+    told = {"on": "yes", "minimum": "10.00", "maximum": "50.00", "cooldown": "300 s"}
+    assert chosen.detail == told, "in amounts as people write them"
 
 
 def test_a_member_sees_the_cards_and_acts_on_none(
