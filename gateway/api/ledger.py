@@ -68,6 +68,7 @@ class PostingOut(BaseModel):
         examples=["USD", "SECONDS"],
     )
     description: str
+    package: str | None = Field(description="The package or bundle whose minutes they are.")
     call_sid: str | None
     leg_sid: str | None
     billed_seconds: int | None
@@ -161,6 +162,7 @@ def posting_out(line: StatementLine, receipts: Container[str] = ()) -> PostingOu
         balance_after=figure(line.balance_after_micros, line.unit),
         currency=line.unit,
         description=line.description,
+        package=line.package,
         call_sid=line.call_sid,
         leg_sid=line.leg_sid,
         billed_seconds=line.billed_seconds,

@@ -68,7 +68,7 @@ class StatementLine:
     actor: str | None
     reason: str | None
     package: str | None = None
-    """Whose minutes they are, in lists: an account may have several packages, each with a balance
+    """Whose minutes they are: an account may have several packages and bundles, each with a balance
     of its own. A pool is the only one, and not named."""
 
     @property
@@ -108,7 +108,7 @@ def get_posting(uow: UnitOfWork, scope: Scope, id: str) -> StatementLine:
     row = store.one(uow.connection, scope, _seq_of(scope, id))
     if row is None:
         raise NotFound("posting", id)
-    return _line(row)
+    return _with_packages(uow, scope, [_line(row)])[0]
 
 
 def get_by_key(uow: UnitOfWork, scope: Scope, key: str) -> StatementLine:
@@ -290,7 +290,8 @@ def of_legs(uow: UnitOfWork, scope: Scope, leg_sids: Iterable[str]) -> tuple[Sta
     sids = list(leg_sids)
     keys = store.draw_keys(uow.connection, scope, sids)
     keys += [key for leg in sids for key in charge_keys(leg)]
-    return tuple(_line(row) for row in store.by_keys(uow.connection, scope, keys))
+    rows = store.by_keys(uow.connection, scope, keys)
+    return _with_packages(uow, scope, [_line(row) for row in rows])
 
 
 def _line(row: Any) -> StatementLine:

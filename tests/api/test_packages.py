@@ -135,5 +135,6 @@ def test_minutes_stand_on_the_ledger_in_seconds(shop: Account, program: Any) -> 
     lines = program(shop).get("/ledger").json["items"]
     issue = next(x for x in lines if x["kind"] == "issue")
     assert (issue["currency"], issue["amount"]) == ("SECONDS", "600")
+    assert issue["package"] == "10 local minutes"
     why = program(shop).get(f"/ledger/{issue['id']}/explanation").json
     assert (why["amount"], why["currency"]) == ("600", "SECONDS")
