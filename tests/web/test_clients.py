@@ -82,7 +82,10 @@ def test_s1_14_the_agency_sees_who_used_which_share(
     assert total[1].strip("$") == f"{shares / 1_000_000:.6f}"
     drawn = acme.page(f"/billing/clients/{client.id}")
     assert "package small" in drawn and "a call of Dental" in drawn
-    assert '/billing/clients"' in acme.page("/billing")
+    billing = acme.page("/billing")
+    assert '/billing/clients"' in billing
+    assert "a client drew are listed with that client" in billing
+    assert "a client drew" not in acme.page("/billing?kind=topup"), "no line of minutes there"
 
 
 def test_a_line_of_a_clients_call_is_explained_to_the_agency_and_its_call_is_not_shown(
