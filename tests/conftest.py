@@ -7,6 +7,7 @@ import fcntl
 import gc
 import importlib.util
 import os
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -23,6 +24,11 @@ from werkzeug.routing import Rule
 
 from gateway import db
 from gateway.config import Settings, load_settings
+
+# Python compiles nothing twice, whatever the environment says: without its caches each worker takes
+# twice the time to find the tests, and so does each process of the product to start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TEMPLATE = "ringledger_template"
 _opened: "weakref.WeakSet[Any]" = weakref.WeakSet()
