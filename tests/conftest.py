@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from order import long_first
 from psycopg import sql
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
@@ -66,6 +67,12 @@ db.create_engine = _akin  # type: ignore[attr-defined]
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two cores: many tests wait for processes of the product, which they start."""
     return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers > 1:
+        items[:] = long_first(items, workers)
 
 
 def pytest_collection_finish() -> None:
