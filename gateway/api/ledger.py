@@ -126,9 +126,9 @@ def get_posting(access: Access, posting_id: str) -> PostingOut:
 @for_account
 @blueprint.doc(responses=PDF_FILE)
 def get_receipt_pdf(access: Access, credit_id: str) -> Response:
-    """The receipt of a credit as PDF
+    """The receipt of a credit, or the credit note of a refund, as PDF
 
-    The same file whenever it is asked for; 404 for a line that is no credit.
+    The same file whenever it is asked for; 404 for a line that has none.
     """
     running = runtime.current()
     with running.units.read() as uow:

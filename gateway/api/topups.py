@@ -10,9 +10,11 @@ from flask import Response
 from pydantic import BaseModel, Field
 
 from billing.charges import ChargeState
+from billing.refunds import refund_key
 from gateway import runtime
 from gateway.api.access import Access, for_account, require_ops
 from gateway.api.fields import (
+    PDF_FILE,
     Amount,
     Currency,
     Items,
@@ -26,7 +28,16 @@ from gateway.api.fields import (
 from gateway.api.once import once, spends
 from gateway.api.routes import blueprint
 from gateway.api.strict import Model
-from gateway.services import accounts, card_payments, credit_receipts, ledger, refunds
+from gateway.services import (
+    accounts,
+    card_payments,
+    credit_notes,
+    credit_receipts,
+    ledger,
+    receipt_files,
+    refunds,
+    statement_files,
+)
 from gateway.services.payment_methods import CardRefused
 from gateway.store.charges import Charge
 from gateway.store.refunds import Refund
@@ -89,6 +100,10 @@ class GivenBackOut(BaseModel):
         "balance again."
     )
     reason: str
+    has_credit_note: bool = Field(
+        description="A PDF is at `/refunds/{id}/credit-note.pdf`; void where the refund failed "
+        "after all."
+    )
     created_at: dt.datetime
     resolved_at: dt.datetime | None
 
@@ -208,10 +223,25 @@ def list_payment_refunds(access: Access, payment_id: UUID) -> GivenBacksOut:
     with runtime.current().units.read() as uow:
         payment = card_payments.find(uow, access.scope, payment_id)
         found = refunds.of_charges(uow, access.scope, [payment])[payment.id]
-    return GivenBacksOut(items=[_given_back_out(refund) for refund in found])
+        noted = credit_notes.known(uow, access.scope, found)
+    return GivenBacksOut(items=[_given_back_out(one, one.id in noted) for one in found])
 
 
-def _given_back_out(refund: Refund) -> GivenBackOut:
+@blueprint.get("/refunds/<uuid:refund_id>/credit-note.pdf")
+@for_account
+@blueprint.doc(responses=PDF_FILE)
+def get_credit_note_pdf(access: Access, refund_id: UUID) -> Response:
+    """The credit note of a refund as PDF
+
+    The same file whenever it is asked for; 404 until the money was given back.
+    """
+    running = runtime.current()
+    key = refund_key(refund_id)
+    content = receipt_files.pdf(running.units, access.scope, key, running.settings)
+    return Response(content, mimetype=statement_files.PDF)
+
+
+def _given_back_out(refund: Refund, has_credit_note: bool) -> GivenBackOut:
     return GivenBackOut(
         id=refund.id,
         amount=money(refund.net_micros),
@@ -220,6 +250,7 @@ def _given_back_out(refund: Refund) -> GivenBackOut:
         currency=refund.currency,
         state=refund.state,
         reason=refund.reason,
+        has_credit_note=has_credit_note,
         created_at=refund.created_at,
         resolved_at=refund.resolved_at,
     )

@@ -27,7 +27,6 @@ def handlers(units: UnitsOfWork, mailer: Mailer, settings: Settings) -> dict[str
         DECLINED: _declined,
         ACTION: _action,
         HELD: _held,
-        CREDIT_NOTE: _credit_note,
         SENT_BACK: _sent_back,
     }
 
@@ -36,13 +35,14 @@ def handlers(units: UnitsOfWork, mailer: Mailer, settings: Settings) -> dict[str
         if key is None or not account.attach_statement:
             return ()
         read = partial(receipt_files.pdf, units, account.scope, key, settings)
-        return (Attachment(f"receipt-{key.rpartition(':')[2]}.pdf", PDF, read),)
+        return (Attachment(receipt_files.file_name(key), PDF, read),)
 
     def sender(compose: Compose, attach: Attach = notices.nothing) -> Handler:
         return lambda deed: notices.send(units, mailer, settings.public_url, deed, compose, attach)
 
     return {kind: sender(compose) for kind, compose in composers.items()} | {
-        RECEIPT: sender(receipt, attach)
+        RECEIPT: sender(receipt, attach),
+        CREDIT_NOTE: sender(_credit_note, attach),
     }
 
 
@@ -103,6 +103,7 @@ def _credit_note(account: Account, payload: Payload, url: str) -> tuple[str, str
         "",
         *_row("Reason", payload["reason"]),
         *_row("When", f"{when:%Y-%m-%d %H:%M:%S} UTC"),
+        *_row("Reference", payload.get("reference", "")),
         *_row("Account", str(account.id)),
         *_row("Your VAT id", payload["vat_id"]),
         "",

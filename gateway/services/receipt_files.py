@@ -10,8 +10,15 @@ from gateway.store.base import Scope
 from gateway.uow import UnitsOfWork
 
 
+def file_name(key: str) -> str:
+    """As the paper of that line is called where it is saved."""
+    kind, _, id = key.rpartition(":")
+    return f"{'credit-note' if kind == 'refund' else 'receipt'}-{id}.pdf"
+
+
 def pdf(units: UnitsOfWork, scope: Scope, key: str, settings: Settings) -> bytes:
-    """Of the credit whose line has that key; made when first asked for, then kept."""
+    """Of the credit, or the refund, whose line has that key; made when first asked for, then
+    kept."""
     with units.read() as uow:
         found = store.find(uow.connection, scope, key)
     if found is None:

@@ -32,7 +32,15 @@ from gateway.providers.payments import (
     StillOpen,
 )
 from gateway.providers.telephony import ProviderError
-from gateway.services import audit, card_payments, charge_flags, charges, ledger, reversals
+from gateway.services import (
+    audit,
+    card_payments,
+    charge_flags,
+    charges,
+    credit_notes,
+    ledger,
+    reversals,
+)
 from gateway.services.errors import NotFound
 from gateway.services.ledger import Books
 from gateway.services.till import Till
@@ -216,9 +224,11 @@ def _line_of(uow: UnitOfWork, refund: Refund) -> Posting:
 
 
 def _tell(uow: UnitOfWork, refund: Refund, kind: str, line: Posting) -> None:
-    """Mail; what it says of the balance was so after the line of this very refund."""
+    """Mail, and its paper; what they say of the balance was so after the line of this refund."""
     charge = card_payments.find(uow, refund.scope, refund.charge_id)
-    facts = accounts.tax_facts(uow.connection, refund.scope)
+    facts, card = accounts.tax_facts(uow.connection, refund.scope), card_of(uow, charge)
+    if kind == CREDIT_NOTE:
+        credit_notes.freeze(uow, refund, charge, line, card)
     outbox.add(
         uow.connection,
         refund.scope,
@@ -226,7 +236,8 @@ def _tell(uow: UnitOfWork, refund: Refund, kind: str, line: Posting) -> None:
         kind=kind,
         key=f"{kind}:{refund.id}",
         payload={
-            "card": card_of(uow, charge),
+            "reference": line.key,
+            "card": card,
             "paid_at": charge.created_at.isoformat(),
             "amount": refund.net_micros,
             "vat": refund.vat_micros,

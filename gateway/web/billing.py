@@ -108,7 +108,7 @@ def receipt_file(credit_id: str) -> Response:
     with running.units.read() as uow:
         key = statement.get_posting(uow, scope(), credit_id).key
     content = receipt_files.pdf(running.units, scope(), key, running.settings)
-    name = f"receipt-{key.rpartition(':')[2]}.pdf"
+    name = receipt_files.file_name(key)
     return Response(
         content,
         mimetype=statement_files.PDF,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from gettext import gettext as _
+from itertools import chain
 from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -15,9 +16,19 @@ from werkzeug.wrappers import Response
 from billing.charges import OPEN_STATES, ChargeState
 from billing.declines import cure, reason
 from billing.money import InvalidAmount, format_amount, parse_amount
+from billing.refunds import refund_key
 from gateway import runtime
 from gateway.limits import limiter
-from gateway.services import card_payments, charges, payment_methods, recharge, refunds
+from gateway.services import (
+    card_payments,
+    charges,
+    credit_notes,
+    payment_methods,
+    receipt_files,
+    recharge,
+    refunds,
+    statement_files,
+)
 from gateway.services.card_payments import Quote
 from gateway.services.errors import Conflict, FieldError, Invalid, ServiceError
 from gateway.services.payment_methods import Role
@@ -40,6 +51,7 @@ def cards() -> str:
         kept = payment_methods.listed(uow, scope())
         payments = card_payments.newest(uow, scope(), request.args.get("after"), 10)
         given_back = refunds.of_charges(uow, scope(), payments.items)
+        noted = credit_notes.known(uow, scope(), chain.from_iterable(given_back.values()))
     return render_template(
         "web/cards.html",
         section="billing",
@@ -47,6 +59,7 @@ def cards() -> str:
         by_id={method.id: method for method in kept},
         page=payments,
         given_back=given_back,
+        noted=noted,
         takes_cards=running.till is not None,
         sandbox=running.till is not None and running.till.name == "sandbox",
         reason=reason,
@@ -278,6 +291,18 @@ def show_charge(charge_id: UUID) -> str:
     return _charge_page(found)
 
 
+@blueprint.get("/billing/refunds/<uuid:refund_id>/credit-note.pdf")
+def credit_note_file(refund_id: UUID) -> Response:
+    running = runtime.current()
+    key = refund_key(refund_id)
+    content = receipt_files.pdf(running.units, scope(), key, running.settings)
+    return Response(
+        content,
+        mimetype=statement_files.PDF,
+        headers={"Content-Disposition": f'attachment; filename="{receipt_files.file_name(key)}"'},
+    )
+
+
 @blueprint.post("/billing/charges/<uuid:charge_id>/give-up")
 @owners_only
 def give_up_charge(charge_id: UUID) -> Response:
@@ -293,6 +318,7 @@ def _charge_page(charge: Charge) -> str:
     with runtime.current().units.read() as uow:
         card = payment_methods.of_charge(uow, charge)
         given_back = refunds.of_charges(uow, scope(), [charge])[charge.id]
+        noted = credit_notes.known(uow, scope(), given_back)
     code = charge.decline_code or ""
     return render_template(
         "web/charge.html",
@@ -300,6 +326,7 @@ def _charge_page(charge: Charge) -> str:
         charge=charge,
         card=card,
         given_back=given_back,
+        noted=noted,
         is_open=charge.state in OPEN_STATES,
         waits_for_payer=charge.state == ChargeState.REQUIRES_ACTION,
         why=f"{reason(code)} {cure(code)}" if code else "",

@@ -46,7 +46,11 @@ def test_c10_staff_gives_back_once_for_each_key(
     assert (listed["refundable"], listed["words"]) == ("15.00", "")
     (seen,) = body(acmes.get(f"/payments/{charge_id}/refunds"))["items"]
     assert (seen["state"], seen["amount"], seen["reason"]) == ("ok", "5.00", "paid twice")
+    assert seen["has_credit_note"]
+    note = acmes.get(f"/refunds/{seen['id']}/credit-note.pdf")
+    assert note.mimetype == "application/pdf" and note.data.startswith(b"%PDF")
     (line,) = body(acmes.get("/ledger", kind="refund"))["items"]
+    assert line["has_receipt"] and acmes.get(f"/ledger/{line['id']}/receipt.pdf").data == note.data
     assert (line["amount"], line["reverses"]) == ("-5.00", f"topup:{charge_id}")
     assert (line["reason"], line["balance_after"]) == ("paid twice", "15.00")
     why = body(acmes.get(f"/ledger/{line['id']}/explanation"))

@@ -26,6 +26,7 @@ from gateway.services import (
     plan_changes,
     plans,
     publications,
+    refunds,
     statement,
     statement_issuing,
     statements,
@@ -38,13 +39,14 @@ from gateway.store import debits, mail, outbox
 from gateway.store.base import new_id
 from gateway.store.debits import Debit
 from gateway.store.mandates import StoredMandate
+from gateway.store.refunds import Refund
 from gateway.uow import UnitOfWork, UnitsOfWork
 from tests.edges.rules import BODIES, FORMS, RULES
 from tests.web.conftest import OLGA, World
 
 SEEN_BY_ITS_OWN_ONLY = ("member", "owner", "account")
 NOT_THERE = {404}
-CARD_IDS = ("method_id", "visit_id", "payment_id", "charge_id")
+CARD_IDS = ("method_id", "visit_id", "payment_id", "charge_id", "refund_id")
 WITH_PACKAGES: dict[str, Any] = load_catalogue()["payg"] | {
     "package_limits": {"minutes_min": 1, "minutes_max": 500_000},
     "packages": [{"code": "small", "number_type": "local", "minutes": 10, "price": "0.30"}],
@@ -156,6 +158,15 @@ class Walk:
             change = plan_changes.request(uow, scope, "payg", "owner")
             text = IncomingText(TEXT_SID, PEER, world.number.e164, "Hi", 1, 0, uow.now)
             message_events.receive(uow, text, {})
+        till = world.runtime.cards()
+        visit = payment_methods.open_page(world.units, till, scope, "owner")
+        card, other = (
+            payment_methods.attach(
+                world.units, till, scope, token=token, actor="owner", idempotency_key=token
+            )
+            for token in ("pm_card_visa", "pm_card_authenticationRequired")
+        )
+        refund = _refund(world, card.id)
         message_settlement.drain(world.units)  # so the newest line of the statement is a text's
         april = UnitsOfWork(world.units.engine, lambda: dt.datetime(2026, 4, 2, tzinfo=dt.UTC))
         assert statement_issuing.issue_due(april, scope, "US") == 1
@@ -165,14 +176,6 @@ class Walk:
             transfer_id = transfers.list_transfers(uow).items[0].id
             statement_id = statements.list_statements(uow, scope).items[0].id
             debit = _debit(uow, mandates.keep(uow, scope, actor=OLGA, **MANDATE), statement_id)
-        till = world.runtime.cards()
-        visit = payment_methods.open_page(world.units, till, scope, "owner")
-        card, other = (
-            payment_methods.attach(
-                world.units, till, scope, token=token, actor="owner", idempotency_key=token
-            )
-            for token in ("pm_card_visa", "pm_card_authenticationRequired")
-        )
         charge = card_payments.pay(
             world.units,
             till,
@@ -227,9 +230,22 @@ class Walk:
             "visit_id": visit.setup.id,
             "payment_id": charge.id,
             "charge_id": charge.id,
+            "refund_id": refund.id,
             "filename": "favicon.svg",
             "name": "swagger-ui.css",
         }
+
+
+def _refund(world: World, method_id: uuid.UUID) -> Refund:
+    till, scope = world.runtime.cards(), world.acme.scope
+    paid = card_payments.pay(
+        world.units, till, scope, amount_micros=5_000_000, method_id=method_id, actor="owner",
+        idempotency_key="paid",
+    )  # fmt: skip
+    return refunds.refund(
+        world.units, till, scope, paid.id, amount_micros=1_000_000, reason="sample", actor=OLGA,
+        idempotency_key="sample",
+    )  # fmt: skip
 
 
 def _debit(uow: UnitOfWork, mandate: StoredMandate, statement_id: uuid.UUID) -> Debit:
@@ -294,6 +310,7 @@ def test_what_is_acmes_is_not_there_for_cobalt(walk: Walk) -> None:
             "message_id",
             "statement_id",
             "client_id",
+            "refund_id",
         }
         if theirs and answer.status_code != 404:
             wrong.append(f"{method} {rule.rule}: {answer.status_code}")

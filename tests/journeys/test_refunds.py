@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 from world import ONE_PHONE, Member, World
 
 from billing.catalogue import load_catalogue
 from billing.money import parse_amount
+from billing.refunds import refund_key
 from gateway.sandbox.cards import ASKS_BANK, PAYS, SENDS_BACK, CardFaults
 from gateway.services import (
     audit,
     charge_flags,
+    credit_notes,
     plans,
+    receipt_files,
     refunds,
     reversals,
     statement,
@@ -109,7 +114,38 @@ def test_c10_a_part_and_then_the_rest_go_back_with_their_tax(stage: World) -> No
     assert note.subject == "Acme: credit note for 5.95 USD"
     for words in ("Given back:       5.00 USD", "0.95 USD  (VAT 19 % (DE).)", "15.00 USD"):
         assert words in note.body
+    assert note.attachments == [f"credit-note-{first.id}.pdf"]
+    assert f"Reference:        refund:{first.id}" in note.body
     stage.prove_ledger()
+
+
+def paper(stage: World, refund: Refund, scope: Scope | None = None) -> str:
+    key = refund_key(refund.id)
+    content = receipt_files.pdf(stage.units, scope or refund.scope, key, stage.runtime.settings)
+    return PdfReader(io.BytesIO(content)).pages[0].extract_text()
+
+
+def test_c10_a_credit_note_is_there_once_the_money_went_and_for_its_own_alone(
+    stage: World,
+) -> None:
+    acme, other = member(stage), member(stage)
+    charge = pays(stage, acme.scope, "20.00")
+    stage.cards.faults = CardFaults(lose_request=1.0)
+    refund = gives(stage, charge, "5.00")
+    with pytest.raises(NotFound):
+        paper(stage, refund)
+    stage.cards.faults = CardFaults()
+    later(stage, minutes=5)
+    spend(stage, acme.scope, "2.00")
+    found = paper(stage, refund)
+    for words in ("Credit note", f"topup:{charge.id}", "5.95", "VAT 19 % (DE)", "15.00 USD"):
+        assert words in found, words
+    assert paper(stage, refund) == found
+    with stage.units.read() as uow:
+        assert credit_notes.known(uow, acme.scope, [refund]) == {refund.id}
+        assert credit_notes.known(uow, other.scope, [refund]) == frozenset()
+    with pytest.raises(NotFound):
+        paper(stage, refund, other.scope)
 
 
 def test_c10_its_lines_explain_themselves_and_the_statement_agrees(stage: World) -> None:

@@ -66,6 +66,24 @@ def test_c10_a_refund_is_shown_before_it_is_ordered_and_then_followed(
     assert "Refund (visa ····4242)" in ledger
 
 
+def test_c10_the_customer_finds_the_credit_note_beside_the_payment_and_its_line(
+    world: World, olga: Browser, charge: Charge
+) -> None:
+    bolt = world.logged_in("owner@bolt.test")
+    assert "redit note" not in bolt.page("/billing/cards") + bolt.page("/billing")
+    path = f"/ops/accounts/{world.bolt.id}/charges/{charge.id}"
+    send(olga, f"{path}/refunds", {"amount": "5.00", "reason": "paid twice", "key": "k"})
+    (found,) = set(re.findall(r'href="([^"]+/credit-note\.pdf)"', bolt.page("/billing/cards")))
+    assert found in bolt.page(f"/billing/charges/{charge.id}")
+    note = bolt.get(found)
+    assert note.mimetype == "application/pdf"
+    assert 'filename="credit-note-' in note.headers["Content-Disposition"]
+    lines = bolt.page("/billing?kind=topup")
+    (line,) = re.findall(r'href="([^"]+/receipt\.pdf)" aria-label="Credit note as PDF: ', lines)
+    assert bolt.get(line).data == note.data
+    assert world.logged_in("owner@cobalt.test").get(found).status_code == 404
+
+
 @pytest.mark.parametrize(
     "fields, words",
     [

@@ -56,6 +56,20 @@ RECEIPT: dict[str, Any] = {
 }
 
 
+CREDIT_NOTE: dict[str, Any] = RECEIPT | {
+    "kind": "refund",
+    "description": "Refund (visa ····4242)",
+    "reason": "paid twice",
+    "reference": "refund:0197a1b2-0000-7000-8000-000000000011",
+    "corrects": RECEIPT["reference"],
+    "paid_at": "2026-11-20T23:30:00+00:00",
+    "card": "visa ····4242",
+    "amount": 5_000_000,
+    "balance_after": 52_123_456,
+    "payment": {"net_micros": 5_000_000, "vat_micros": 1_000_000, "note": "VAT 20 % (FR)."},
+}
+
+
 def document(
     *charges: ChargeLine,
     tax: VatTreatment = UNTAXED,

@@ -10,11 +10,12 @@ from pypdf import PdfReader
 from pypdf.generic import DictionaryObject, IndirectObject
 
 from gateway.papers import receipt, statement
-from tests.papers.documents import CALL, ISSUED, RECEIPT, SELLER, document
+from tests.papers.documents import CALL, CREDIT_NOTE, ISSUED, RECEIPT, SELLER, document
 
 PAPERS: dict[str, Callable[[], bytes]] = {
     "statement": lambda: statement.render(document(CALL), SELLER, ISSUED),
     "receipt": lambda: receipt.render(RECEIPT, SELLER),
+    "credit note": lambda: receipt.render(CREDIT_NOTE, SELLER),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from pypdf import PdfReader
 
 from gateway.papers.receipt import render
-from tests.papers.documents import RECEIPT, SELLER
+from tests.papers.documents import CREDIT_NOTE, RECEIPT, SELLER
 
 MINUS = "\N{MINUS SIGN}"
 TAXED = {
@@ -70,3 +70,23 @@ def test_it_says_what_was_posted_and_nothing_else(
     found = words(**changes)
     assert all(wanted in found for wanted in there), found
     assert absent not in found
+
+
+def test_c10_a_credit_note_names_the_receipt_that_it_corrects_and_the_tax_that_goes_back() -> None:
+    reader = PdfReader(io.BytesIO(render(CREDIT_NOTE, SELLER)))
+    found = reader.pages[0].extract_text()
+    for wanted in (
+        "Credit note",
+        "Given back of your balance 5.00",
+        "VAT 20 % (FR) 1.00",
+        "Total given back 6.00",
+        "Balance after this entry 52.123456 EUR",
+        "visa ····4242, which paid on 21 November 2026",
+        f"Corrects receipt {RECEIPT['reference']}",
+        "Reason: paid twice",
+        "Reference: refund:0197a1b2-0000-7000-8000-000000000011",
+        "VAT id FR40303265045",
+        "Questions about billing? billing@wire.test",
+    ):
+        assert wanted in found, wanted
+    assert "Receipt" not in found
