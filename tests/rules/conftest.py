@@ -1,9 +1,8 @@
 """One stage for each operator's file: the catalogue as it ships, the carrier in virtual time."""
 
 import pytest
+from stages import lasting_stage  # noqa: F401
 from world import World
-
-from tests.journeys.conftest import lasting_stage  # noqa: F401
 
 
 @pytest.fixture(scope="module")

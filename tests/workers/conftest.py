@@ -1,28 +1,3 @@
-from collections.abc import Callable, Iterator
-from typing import Any
+from stages import lasting_stage, stage
 
-import pytest
-from world import World, settings_for, world
-
-from gateway.config import Settings
-
-
-@pytest.fixture
-def stage(settings: Settings) -> Iterator[World]:
-    with world(settings) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def lasting_stage(
-    make_database: Callable[[], tuple[str, Callable[[], None]]],
-    servers: Any,
-    worker_number: int,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[World]:
-    """For a file of tests in which each opens its own accounts; none may ask for `stage` too."""
-    database_url, drop = make_database()
-    redis_url = servers.redis(worker_number % 64)
-    with world(settings_for(database_url, redis_url, tmp_path_factory.mktemp("var"))) as opened:
-        yield opened
-    drop()
+__all__ = ["lasting_stage", "stage"]
