@@ -35,6 +35,11 @@ class PlanVersion:
     published_at: dt.datetime
     published_by: str
 
+    @property
+    def label(self) -> str:
+        """ "payg v2", as the trail names it."""
+        return f"{self.plan_code} v{self.version}"
+
 
 def publish_plan(
     uow: UnitOfWork, code: str, document: Mapping[str, Any], actor: str, kind: Kind = "retail"

@@ -23,13 +23,14 @@ from billing.pools import left_to
 from billing.postings import wallet
 from billing.rates import LegKind
 from billing.replay import Billed, bill_leg
-from gateway.services import accounts, minutes, plans, pools, upgrades
+from gateway.services import accounts, minutes, plan_changes, plans, pools, upgrades
 from gateway.services.accounts import Account
 from gateway.services.imagined import Imagined
 from gateway.services.leg_batch import TARGET_KINDS
 from gateway.services.leg_stream import LegStream
 from gateway.services.plans import PlanVersion
-from gateway.store import memberships, plan_changes
+from gateway.store import memberships
+from gateway.store import plan_changes as change_store
 from gateway.store import replay as store
 from gateway.store.base import Scope
 from gateway.store.buckets import StoredBucket
@@ -89,21 +90,19 @@ def imagine(
 def led_to(
     uow: UnitOfWork, scope: Scope, version: PlanVersion, since: dt.datetime, until: dt.datetime
 ) -> dict[uuid.UUID, dt.datetime]:
-    """The versions to which a plan led by itself in a period, when its minutes were used up, and
-    since when. What they billed is what the plan costs: under it, it would have come so again."""
+    """The versions to which this one led by itself in a period, when its minutes were used up, and
+    since when. What they billed is what it costs: under it, it would have come so again. Another
+    version of its plan may have had other minutes, and led nowhere."""
+    if version.plan.terms.exhaustion != "auto_upgrade":
+        return {}
     led: dict[uuid.UUID, dt.datetime] = {}
-    rungs = [version]
-    for change in plan_changes.applied_by_itself(uow.connection, scope):
+    rungs = {version.label}
+    left = {line.subject: line.detail["before"] for line in plan_changes.history(uow, scope)}
+    for change in change_store.applied_by_itself(uow.connection, scope):
         at, wanted = change.decided_at, plans.plan_version(uow.connection, change.plan_version_id)
-        if at is None or not since <= at < until:
-            continue
-        if any(
-            rung.plan.terms.exhaustion == "auto_upgrade"
-            and rung.plan.terms.upgrade.next_plan == wanted.plan_code
-            for rung in rungs
-        ):
+        if at is not None and since <= at < until and left.get(str(change.id)) in rungs:
             led.setdefault(wanted.id, at)
-            rungs.append(wanted)
+            rungs.add(wanted.label)
     return led
 
 

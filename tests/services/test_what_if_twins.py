@@ -276,6 +276,43 @@ def test_m02_c5_a_plan_that_upgrades_by_itself_is_led_up_as_it_would_have_been(
     assert other.under(first).total.difference_micros == 0, "what it led to is what it costs"
 
 
+def test_m02_c5_what_another_version_of_the_plan_led_to_is_not_what_this_one_would_have(
+    calendar: Calendar,
+) -> None:
+    """Small has more minutes in its second version: they would have been enough."""
+    publish(calendar, "large", pool={"minutes": 120}, access_fee={"month": "90.00"})
+
+    def small(minutes: int) -> PlanVersion:
+        return publish(
+            calendar,
+            "small",
+            pool={"minutes": minutes},
+            access_fee={"month": "10.00"},
+            exhaustion="auto_upgrade",
+            upgrade={"channel": "self", "next_plan": "large"},
+        )
+
+    first = small(10)
+    one = Twin(calendar, "small", 1)
+    second = small(100)
+    other = Twin(calendar, "small", 2)
+    carrier = FakeCarrier()
+    dids = {twin: twin.buy(carrier, "+1415555").id for twin in (one, other)}
+    for on in (4, 5, 8, 40):
+        calendar.now = MIDNIGHT + dt.timedelta(days=on - 1, minutes=640)
+        for twin, did in dids.items():
+            twin.call(did, calendar.now - dt.timedelta(minutes=20), 500)
+        look(calendar)
+    with calendar.units.read() as uow:
+        codes = [accounts.get_account(uow, twin.account.scope).plan_code for twin in (one, other)]
+    assert codes == ["large", "small"]
+    seen, real = one.under(second), other.under(None)
+    assert seen.access.replayed_micros == real.access.charged_micros
+    assert seen.calls.drawn_seconds == real.calls.drawn_seconds
+    assert seen.total.replayed_micros == real.total.charged_micros
+    assert one.under(first).total.difference_micros == 0, "what the first led to is what it costs"
+
+
 @pytest.mark.parametrize("scope", ["agency_shared", "account"])
 def test_m02_c15_an_agencys_credit_pays_for_its_clients_as_far_as_they_share_it(
     calendar: Calendar, scope: str
