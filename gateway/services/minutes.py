@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import cast
@@ -104,11 +104,11 @@ class Minutes:
 
 
 class RenewFirst(Exception):
-    """A bucket ended and nobody has looked yet at what follows it: settle after that."""
+    """Buckets ended and nobody has looked yet at what follows them: settle after that."""
 
-    def __init__(self, scope: Scope) -> None:
-        super().__init__(f"{scope.account_id} has a period of minutes to renew")
-        self.scope = scope
+    def __init__(self, scopes: Collection[Scope]) -> None:
+        super().__init__(f"{len(scopes)} accounts have a period of minutes to renew")
+        self.scopes = scopes
 
 
 def open_minutes(
@@ -129,9 +129,13 @@ def open_minutes(
         if any(change.shared for change in moves):
             owners[id].append(cast(uuid.UUID, drawing[id]))
     found = buckets.open_of(uow.connection, tenant_id, set(chain.from_iterable(owners.values())))
-    for stored in found:
-        if stored.ends_at <= uow.now and stored.is_unattended:
-            raise RenewFirst(Scope(tenant_id, stored.account_id))
+    over = {
+        Scope(tenant_id, stored.account_id)
+        for stored in found
+        if stored.ends_at <= uow.now and stored.is_unattended
+    }
+    if over:
+        raise RenewFirst(over)
     shelf = {stored.id: bucket_of(uow, stored) for stored in found}
     owned: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
     for stored in found:

@@ -173,7 +173,8 @@ def _drain_group(
                 )
             )
         except RenewFirst as due:
-            renewals.renew_account(units, due.scope)
+            for scope in due.scopes:
+                renewals.renew_account(units, scope)
             continue
         except CreditTurns as due:
             earlier = _settle_before(units, due, carrier, goes_on)

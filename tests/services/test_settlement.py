@@ -1,16 +1,20 @@
 """Settlement where no journey goes: what a worker process knows when it begins."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
 
+from billing.catalogue import load_catalogue
 from billing.ledger import usage_key
 from gateway.services import accounts, ledger, plans, settlement
 from gateway.services.accounts import Account, NewAccount
+from gateway.services.settlement import Drained
 from gateway.store import ledger as ledger_store
 from gateway.store.base import new_id
 from gateway.uow import UnitOfWork, UnitsOfWork
+from tests.services.conftest import NOON, OLGA
 from tests.services.history import History, Target
 
 T = TypeVar("T")
@@ -75,6 +79,25 @@ def test_a_familys_legs_go_through_together_as_far_as_they_fit(
     assert settlement.drain(units).legs == 0
 
 
+def test_a_family_whose_minutes_all_ended_is_renewed_and_then_settled(
+    units: UnitsOfWork, acme: Account
+) -> None:
+    """Each has a pool of its own, and nobody has looked at any since the cycle ended."""
+    with units.begin() as uow:
+        plans.publish_plan(uow, "pooled", load_catalogue()["payg"] | {"pool": {"minutes": 5}}, OLGA)
+    family = [client_of(units, acme, f"Client {nth}", "pooled") for nth in range(3)]
+    later = CountedUnits(units.engine, lambda: NOON + dt.timedelta(days=32))
+    for nth, each in enumerate(family):
+        history = History(units, each)
+        number = history.number(f"+1415555010{nth}")
+        history.call(
+            number, Target(talk=60), at=later.clock() - dt.timedelta(hours=2), settle=False
+        )
+    assert settlement.drain(later) == Drained(legs=6, failed=0)
+    assert later.tried == 1 + len(family) + 1, "all renewals are found by one look"
+    assert all_holds(units, acme)
+
+
 def test_an_account_that_cannot_be_settled_does_not_keep_its_family(
     units: UnitsOfWork, acme: Account
 ) -> None:
@@ -107,9 +130,9 @@ def all_holds(units: UnitsOfWork, account: Account) -> bool:
         return all(p.report.ok for p in ledger.verify(uow.connection, account.tenant_id))
 
 
-def client_of(units: UnitsOfWork, agency: Account, name: str) -> Account:
+def client_of(units: UnitsOfWork, agency: Account, name: str, plan: str = "payg") -> Account:
     with units.begin() as uow:
         wanted = NewAccount(
-            name=name, billing_email="ann@acme.test", plan_code="payg", parent_id=agency.id
+            name=name, billing_email="ann@acme.test", plan_code=plan, parent_id=agency.id
         )
-        return accounts.create_account(uow, wanted, "olga@ringledger.test")
+        return accounts.create_account(uow, wanted, OLGA)
