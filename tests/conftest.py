@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from order import long_first
 from psycopg import sql
 from sqlalchemy import Engine, event
@@ -32,6 +33,8 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 TEMPLATE = "ringledger_template"
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""A thousand tests log somebody in, who would wait 25 ms each time; see `products_hasher`."""
 _opened: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
@@ -78,6 +81,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: a full collection of garbage went through a million objects, a
     third of a second for each of thousands, a fifth of the suite's time."""
+    if (logins := sys.modules.get("gateway.services.logins")) is not None:
+        logins.HASHER = QUICK_HASHER  # type: ignore[attr-defined]
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -177,6 +182,21 @@ def database_url(make_database: Callable[[], tuple[str, Callable[[], None]]]) ->
     url, drop = make_database()
     yield url
     drop()
+
+
+@pytest.fixture
+def products_hasher(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords are as slow as in the product."""
+    from gateway.services import logins
+
+    spec = importlib.util.find_spec("gateway.services.logins")
+    assert spec is not None and spec.loader is not None
+    as_shipped = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(as_shipped)
+    monkeypatch.setattr(logins, "HASHER", as_shipped.HASHER)
+    logins._nobodys_hash.cache_clear()
+    yield
+    logins._nobodys_hash.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from sqlalchemy import text
 
 from gateway.services import logins
 from gateway.services.accounts import Account
@@ -48,6 +49,19 @@ def test_nobody_else_does(units: UnitsOfWork, acme: Account, email: str, passwor
         assert logins.authenticate_login(uow, email, password) is None
 
 
+@pytest.mark.usefixtures("products_hasher")
+def test_a_password_is_hashed_as_slowly_as_owasp_asks_for(
+    units: UnitsOfWork, acme: Account
+) -> None:
+    kept = ann(units, acme).id
+    with units.read() as uow:
+        found = uow.connection.scalar(
+            text("select password_hash from login where id = :id"), {"id": kept}
+        )
+    assert found.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+@pytest.mark.usefixtures("products_hasher")
 def test_an_unknown_address_takes_as_long_as_a_wrong_password(
     units: UnitsOfWork, acme: Account
 ) -> None:
