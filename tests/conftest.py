@@ -12,14 +12,12 @@ import weakref
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import psycopg
 import pytest
 from argon2 import PasswordHasher
 from order import long_first
-from psycopg import sql
+from servers import Servers, administrator, shared_servers
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 from werkzeug.routing import Rule
@@ -36,15 +34,6 @@ TEMPLATE = "ringledger_template"
 QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """A thousand tests log somebody in, who would wait 25 ms each time; see `products_hasher`."""
 _opened: "weakref.WeakSet[Any]" = weakref.WeakSet()
-
-
-def _load(name: str) -> ModuleType:
-    """Import a neighbour by path: with --import-mode=importlib, tests/ is not on sys.path."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 _create_engine = db.create_engine
@@ -129,17 +118,20 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Any:
+def servers(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Iterator[Servers]:
     """The PostgreSQL and the Valkey of this run (see servers.py), the same for all workers."""
     base = tmp_path_factory.getbasetemp()
     if worker_number == 0:
-        return _load("servers").shared_servers(base, os.getpid())
-    return _load("servers").shared_servers(base.parent, os.getppid())
+        found = shared_servers(base, os.getpid())
+    else:
+        found = shared_servers(base.parent, os.getppid())
+    yield found
+    administrator(found.database_url).close()
 
 
 @pytest.fixture(scope="session")
 def template_database(
-    servers: Any, tmp_path_factory: pytest.TempPathFactory, worker_number: int
+    servers: Servers, tmp_path_factory: pytest.TempPathFactory, worker_number: int
 ) -> str:
     """A migrated database to copy, made once per run; nobody may stay connected to it."""
     base = tmp_path_factory.getbasetemp()
@@ -147,7 +139,7 @@ def template_database(
     with (run_dir / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (run_dir / "template.done").exists():
-            _run(servers, f"create database {TEMPLATE}")
+            servers.create_database(TEMPLATE, "template1")
             db.upgrade(servers.database(TEMPLATE))
             db.dispose()
             _close_all()
@@ -157,19 +149,19 @@ def template_database(
 
 @pytest.fixture(scope="session")
 def make_database(
-    servers: Any, template_database: str, worker_number: int
+    servers: Servers, template_database: str, worker_number: int
 ) -> Callable[[], tuple[str, Callable[[], None]]]:
     """A new migrated database (about 10 ms): its URL, and how to drop it."""
     numbers = count()
 
     def make() -> tuple[str, Callable[[], None]]:
         name = f"test_{worker_number}_{next(numbers)}"
-        _run(servers, f"create database {name} template {template_database} strategy file_copy")
+        servers.create_database(name, template_database)
 
         def drop() -> None:
             db.dispose()
             _close_all()
-            _run(servers, f"drop database {name} with (force)")
+            servers.drop_database(name)
 
         return servers.database(name), drop
 
@@ -209,7 +201,7 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture
-def redis_url(servers: Any, worker_number: int) -> Iterator[str]:
+def redis_url(servers: Servers, worker_number: int) -> Iterator[str]:
     """An empty Valkey database that belongs to this worker."""
     import redis
 
@@ -231,12 +223,6 @@ def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
             "BOOTSTRAP_OPS_TOKEN": "olga-token-for-tests",
         }
     )
-
-
-def _run(servers: Any, statement: str) -> None:
-    url = servers.database_url.replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL(statement))
 
 
 def _close_all() -> None:

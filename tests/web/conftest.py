@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-import psycopg
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from servers import Servers
 from werkzeug.test import TestResponse
 
 from billing.catalogue import CARRIER_COST, load_catalogue
@@ -268,7 +268,7 @@ def people_the_world(app: APIFlask, runtime: Runtime) -> World:
 
 @pytest.fixture(scope="session")
 def web_app(
-    servers: Any,
+    servers: Servers,
     worker_number: int,
     make_database: Any,
     tmp_path_factory: pytest.TempPathFactory,
@@ -297,18 +297,20 @@ def settled(web_app: APIFlask) -> World:
 
 
 @pytest.fixture
-def world(settled: World, servers: Any, worker_number: int) -> Iterator[World]:
+def world(settled: World, servers: Servers, worker_number: int) -> Iterator[World]:
     with copy_of(settled, servers, f"web_{worker_number}") as found:
         yield found
 
 
 @contextmanager
-def copy_of(settled: World, servers: Any, prefix: str, till: Till | None = None) -> Iterator[World]:
+def copy_of(
+    settled: World, servers: Servers, prefix: str, till: Till | None = None
+) -> Iterator[World]:
     """The same people on a database of their own, in the same application."""
     source = settled.runtime.settings.database_url
     name = f"{prefix}_{next(_numbers)}"
     template = source.partition("?")[0].rpartition("/")[2]
-    _administer(servers, f"create database {name} template {template} strategy file_copy")
+    servers.create_database(name, template)
     runtime = runtime_on(settled.runtime.settings, source.replace(f"/{template}", f"/{name}"), till)
     settled.app.extensions[EXTENSION] = runtime
     was = dict(settled.app.config)
@@ -316,7 +318,7 @@ def copy_of(settled: World, servers: Any, prefix: str, till: Till | None = None)
     settled.app.config.update(was)
     limiter.reset()
     runtime.units.engine.dispose()
-    _administer(servers, f"drop database {name} with (force)")
+    servers.drop_database(name)
 
 
 def runtime_on(settings: Settings, database_url: str, till: Till | None = None) -> Runtime:
@@ -327,12 +329,6 @@ def runtime_on(settings: Settings, database_url: str, till: Till | None = None) 
         connect_carrier=lambda: Shop(),  # type: ignore[arg-type, return-value]
         till=till,
     )
-
-
-def _administer(servers: Any, statement: str) -> None:
-    url = servers.database_url.replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)
 
 
 _numbers = count()
