@@ -15,7 +15,7 @@ from gateway.uow import UnitOfWork
 
 
 @blueprint.get("/accounts/<uuid:account_id>/payer")
-def payer(account_id: UUID) -> str | tuple[str, int]:
+def payer(account_id: UUID) -> tuple[str, int]:
     """With a choice in the query: what it would change."""
     with runtime.current().units.read() as uow:
         subject = account_of(uow, account_id)
@@ -29,11 +29,9 @@ def payer(account_id: UUID) -> str | tuple[str, int]:
             subject=subject,
             agency=agency,
             upcoming=memberships.upcoming(uow, subject.scope),
-            seen=asked.seen,
-            typed=asked.typed,
-            errors=asked.errors,
+            asked=asked,
         )
-    return (page, 422) if asked.errors else page
+    return page, asked.status
 
 
 @blueprint.post("/accounts/<uuid:account_id>/payer")

@@ -18,11 +18,18 @@ FIELDS = ("billing", "first_on", "last_on")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`seen` where a choice was made and holds, else what is wrong, by field."""
+    """`seen` where a choice was made and holds, else what is wrong, by field; `refusal` where it
+    is no field's fault, with the cure."""
 
     typed: Mapping[str, str]
     seen: PayerPreview | None = None
     errors: Mapping[str, list[str]] = field(default_factory=dict)
+    refusal: str = ""
+
+    @property
+    def status(self) -> int:
+        """Of the page that shows it."""
+        return 422 if self.errors else 409 if self.refusal else 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,8 @@ def asked(
         for error in invalid.errors:
             errors.setdefault(error.path.removeprefix("/"), []).append(error.message)
         return Asked(typed, errors=errors)
-    except Conflict:
-        return Asked(typed)  # what is planned is shown in its place
+    except Conflict as conflict:
+        return Asked(typed, refusal=conflict.words)
     return Asked(typed, seen)
 
 

@@ -55,7 +55,7 @@ def _client_page(client_id: UUID, statement_id: UUID | None) -> str:
 
 
 @blueprint.get("/billing/clients/<uuid:client_id>/payer")
-def payer(client_id: UUID) -> str | tuple[str, int]:
+def payer(client_id: UUID) -> tuple[str, int]:
     """Who pays, what is planned, and with a choice in the query: what it would change."""
     with runtime.current().units.read() as uow:
         of_client = clients.scope_of_client(uow, scope(), client_id)
@@ -66,11 +66,9 @@ def payer(client_id: UUID) -> str | tuple[str, int]:
             client=accounts.get_account(uow, of_client),
             upcoming=memberships.upcoming(uow, of_client),
             is_owner=principal().role == "owner",
-            seen=asked.seen,
-            typed=asked.typed,
-            errors=asked.errors,
+            asked=asked,
         )
-    return (page, 422) if asked.errors else page
+    return page, asked.status
 
 
 @blueprint.post("/billing/clients/<uuid:client_id>/payer")

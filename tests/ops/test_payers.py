@@ -52,6 +52,9 @@ def test_c15_what_changes_is_seen_confirmed_and_cancelled(
     assert planned(world, dental) == ["agency_shared", "own"]
     page = unescape(asker.page(path))
     assert "Planned" in page and "See what changes" not in page
+    again = asker.get(f"{path}?{QUERY}")
+    assert again.status_code == 409 and "is planned already: cancel it first" in again.text
+    assert "What changes" not in again.text and "Cancel what is planned" in again.text
     assert send(olga, asker, f"{path}/cancel", {}) == 302
     assert planned(world, dental) == []
     wrong = asker.get(f"{path}?billing=agency_shared&first_on=2026-03-01")
