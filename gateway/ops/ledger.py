@@ -10,24 +10,16 @@ from gateway import runtime
 from gateway.ops.pages import PAGE, account_of, blueprint
 from gateway.services import plans, reversals, statement
 
-KINDS = {
-    "": (),
-    "usage": ("usage",),
-    "rental": ("rental",),
-    "topup": ("topup", "refund"),
-    "adjustment": ("adjustment", "reversal"),
-    "included": ("included_credit", "credit_expiry"),
-}
-
 
 @blueprint.get("/accounts/<uuid:account_id>/ledger")
 def account_ledger(account_id: UUID) -> str:
     kind = request.args.get("kind", "")
-    kind = kind if kind in KINDS else ""
+    kind = kind if kind in statement.FILTERS else ""
     after = request.args.get("after")
     with runtime.current().units.read() as uow:
         subject = account_of(uow, account_id)
-        page = statement.list_postings(uow, subject.scope, after, PAGE, KINDS[kind])
+        page = statement.list_postings(uow, subject.scope, after, PAGE, statement.FILTERS[kind])
+        kinds = statement.filters_of(uow, subject, kind)
 
     def url(after: str | None = None) -> str:
         return url_for("ops.account_ledger", account_id=account_id, kind=kind or None, after=after)
@@ -38,7 +30,7 @@ def account_ledger(account_id: UUID) -> str:
         subject=subject,
         page=page,
         kind=kind,
-        kinds=KINDS,
+        kinds=kinds,
         next_url=url(after=page.next) if page.next else None,
         first_url=url() if after else None,
     )

@@ -17,7 +17,8 @@ from billing.metering import LegStatus, LegUsage
 from billing.postings import SECONDS, Posting, PostingKind, charge_keys, wallet
 from billing.rating import rate_leg
 from billing.surcharges import rate_surcharge
-from gateway.services import drawn_legs, entry_rules, message_log, plans
+from gateway.services import drawn_legs, entry_rules, included_credit, message_log, plans
+from gateway.services.accounts import Account
 from gateway.services.errors import NotFound
 from gateway.services.pages import (
     LIMIT_DEFAULT,
@@ -42,6 +43,19 @@ EXPLAINED_BY_SUM = (
     PostingKind.CREDIT_EXPIRY,
 )
 """Lines whose `reason` is the sum behind the amount."""
+
+
+FILTERS: Mapping[str, tuple[str, ...]] = {
+    "": (),
+    "usage": ("usage",),
+    "texts": ("sms",),
+    "rental": ("rental", "access_fee", "plan_change"),
+    "topup": ("topup", "refund"),
+    "adjustment": ("adjustment", "reversal"),
+    "minutes": ("package", "issue", "draw", "expire"),
+    "included": ("included_credit", "credit_expiry"),
+}
+"""Kinds of lines that somebody looks for together; "" is every line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,15 @@ def list_postings(
     if len(rows) > limit:
         return Page(lines, encode_cursor(lines[-1].seq))
     return Page(lines, None if gave_up_at is None else encode_cursor(gave_up_at))
+
+
+def filters_of(uow: UnitOfWork, account: Account, chosen: str) -> tuple[str, ...]:
+    """Those that the plan in force or a line of the account is about; the chosen one always."""
+    terms = plans.plan_version(uow.connection, account.plan_version_id).plan.terms
+    minutes = terms.packages or terms.allowance or terms.topup.bundles or account.draws_minutes
+    credit = terms.included.credit_micros or included_credit.was_ever_granted(uow, account.scope)
+    hidden = {name for name, there in (("minutes", minutes), ("included", credit)) if not there}
+    return tuple(name for name in FILTERS if name == chosen or name not in hidden)
 
 
 def get_posting(uow: UnitOfWork, scope: Scope, id: str) -> StatementLine:

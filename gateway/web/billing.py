@@ -10,52 +10,31 @@ from gateway.services import (
     clients,
     credit_receipts,
     debit_runs,
-    included_credit,
     mandates,
     plans,
     receipt_files,
     statement,
     statement_files,
 )
-from gateway.uow import UnitOfWork
 from gateway.web.blueprint import blueprint, scope
 
 PAGE = 50
-KINDS = {
-    "": (),
-    "usage": ("usage",),
-    "texts": ("sms",),
-    "rental": ("rental", "access_fee", "plan_change"),
-    "topup": ("topup", "refund"),
-    "adjustment": ("adjustment", "reversal"),
-    "minutes": ("package", "issue", "draw", "expire"),
-    "included": ("included_credit", "credit_expiry"),
-}
-
-
-def _kinds_shown(uow: UnitOfWork, chosen: str) -> list[str]:
-    """Those that the plan in force or a line of the account is about."""
-    terms = plans.plan_version(uow.connection, g.account.plan_version_id).plan.terms
-    minutes = terms.packages or terms.allowance or terms.topup.bundles or g.account.draws_minutes
-    credit = terms.included.credit_micros or included_credit.was_ever_granted(uow, scope())
-    hidden = {name for name, there in (("minutes", minutes), ("included", credit)) if not there}
-    return [kind for kind in KINDS if kind == chosen or kind not in hidden]
 
 
 @blueprint.get("/billing")
 def billing() -> str:
     kind = request.args.get("kind", "")
-    kind = kind if kind in KINDS else ""
+    kind = kind if kind in statement.FILTERS else ""
     after = request.args.get("after")
     kept: dict[str, Any] = {"kind": kind} if kind else {}
     with runtime.current().units.read() as uow:
-        page = statement.list_postings(uow, scope(), after, PAGE, KINDS[kind])
+        page = statement.list_postings(uow, scope(), after, PAGE, statement.FILTERS[kind])
         has_clients = clients.has_clients(uow, scope())
         legs = [line.leg_sid for line in page.items if line.leg_sid] if has_clients else []
         of_clients = clients.names_of_legs(uow, scope(), legs) if legs else {}
         mandate = mandates.find(uow, scope())
         coming = debit_runs.coming(uow, scope())
-        kinds = _kinds_shown(uow, kind)
+        kinds = statement.filters_of(uow, g.account, kind)
         receipts = credit_receipts.known(uow, scope(), [line.key for line in page.items])
     return render_template(
         "web/billing.html",

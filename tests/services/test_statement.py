@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from gateway.services import call_log, ledger, statement
+from gateway.services import accounts, call_log, ledger, plans, statement
 from gateway.services.accounts import Account
 from gateway.services.errors import NotFound
 from gateway.store import statement as store
@@ -136,3 +136,21 @@ def test_cobalt_sees_no_line_of_acmes(units: UnitsOfWork, acmes: History, cobalt
 def test_what_is_no_posting_id_is_not_found(units: UnitsOfWork, acmes: History, id: str) -> None:
     with units.read() as uow, pytest.raises(NotFound):
         statement.get_posting(uow, acmes.scope, id)
+
+
+def test_the_statement_is_filtered_by_what_the_plan_or_a_line_is_about_and_by_what_was_chosen(
+    units: UnitsOfWork, acme: Account
+) -> None:
+    with units.begin() as uow:
+        plain = statement.filters_of(uow, acme, "")
+        assert {"minutes", "included"}.isdisjoint(plain) and "texts" in plain
+        assert statement.filters_of(uow, acme, "minutes") == (*plain, "minutes"), "an old bookmark"
+        document = plans.get_plan(uow, "payg").document | {
+            "access_fee": {"month": "9.00"},
+            "included": {"credit": "5.00"},
+            "topup": {"bundles": [{"minutes": 60, "price": "1.00"}]},
+        }
+        plans.publish_plan(uow, "both", document, OLGA)
+        accounts.update_account(uow, acme.scope, {"plan_code": "both"}, OLGA)
+        moved = accounts.get_account(uow, acme.scope)
+        assert statement.filters_of(uow, moved, "") == tuple(statement.FILTERS)
