@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from billing.postings import Posting
 from gateway.metrics import LEGS_SETTLED
 from gateway.services import minutes, payers, plans, upgrades
 from gateway.services.ledger import Books
@@ -61,7 +62,7 @@ def settle_accounts(
     """Settle the next of the due legs of a tenant's accounts, but of none that another worker
     holds.
 
-    Of each account in the order in which they ended, so that a balance that runs out does so at
+    In the order in which they ended, whoever's they are, so that a balance that runs out does so at
     the same of the legs that are known, whatever order the carrier's webhooks came in. `before`:
     those alone that ended earlier.
 
@@ -103,7 +104,8 @@ def settle_accounts(
     batch.write()
     _order_upgrades(uow, members.values(), agency)
     LEGS_SETTLED.inc(len(batch.settled))
-    return Settled(len(batch.settled), legs[-1].place if len(legs) == limit else None, is_busy)
+    reached = max(leg.place for leg in legs) if len(legs) == limit else None
+    return Settled(len(batch.settled), reached, is_busy)
 
 
 def _members(
@@ -112,12 +114,14 @@ def _members(
     locked: Mapping[uuid.UUID, LockedBooks],
     legs: Iterable[DueLeg],
 ) -> dict[uuid.UUID, Member]:
-    """In the order of their legs."""
-    due = {id: locked[id] for id in dict.fromkeys(leg.account_id for leg in legs)}
+    """All write into one journal: the chain has their lines in the order of the legs."""
+    due = {id: locked[id] for id in {leg.account_id for leg in legs}}
     paid_in_advance = minutes.open_minutes(uow, tenant_id, due)
+    journal: list[Posting] = []
     return {
         id: Member(
-            Books(Scope(tenant_id, id), books, books.balance_micros), paid_in_advance.get(id)
+            Books(Scope(tenant_id, id), books, books.balance_micros, journal),
+            paid_in_advance.get(id),
         )
         for id, books in due.items()
     }
@@ -129,7 +133,10 @@ def _agency(
     """The tenant's root, which may have legs here as well; None where another worker holds it."""
     if tenant_id in members:
         return members[tenant_id].books
-    return payers.take(uow, Scope(tenant_id, tenant_id))
+    taken = payers.take(uow, Scope(tenant_id, tenant_id))
+    if taken is not None:
+        taken.postings = next(iter(members.values())).books.postings
+    return taken
 
 
 def _check_credit(uow: UnitOfWork, scope: Scope, locked: LockedBooks, before: dt.datetime) -> None:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -26,7 +27,7 @@ from billing.ledger import (
 )
 from billing.lifecycle import AccountStatus, Allowed, Refused
 from billing.money import format_amount
-from billing.postings import SECONDS
+from billing.postings import SECONDS, wallet
 from gateway.metrics import BALANCE_CROSSINGS
 from gateway.services import alerts, audit, credit_receipts, payment_deeds, plans
 from gateway.services.errors import Invalid, NotForSale, NotFound
@@ -55,7 +56,7 @@ class Books:
     scope: Scope
     locked: LockedBooks
     balance_micros: int
-    postings: list[Posting] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)  # may be a journal of several books
     hold_changed: bool = False
     payer: Books | None = None  # the agency's, while it pays for the account; see `payers.join`
 
@@ -100,10 +101,12 @@ def books(uow: UnitOfWork, scope: Scope) -> Iterator[Books]:
 def write(uow: UnitOfWork, *opened: Books) -> None:
     """Append what was posted and let the new balances take effect.
 
-    Several books are those of one tenant, one behind the other in its chain.
+    Several books are those of one tenant: what they wrote into one journal stands in the chain in
+    that order, else one journal stands behind the other.
     """
     head = opened[0].locked
-    lines = [posting for each in opened for posting in each.postings]
+    journals = {id(each.postings): each.postings for each in opened}
+    lines = list(chain.from_iterable(journals.values()))
     if lines:
         ledger.append(
             uow.connection,
@@ -112,19 +115,18 @@ def write(uow: UnitOfWork, *opened: Books) -> None:
             after_seq=head.seq,
             after_hash=head.hash,
         )
-    last_seq = head.seq
+    last_moves = {line.owned: seq for seq, line in enumerate(lines, head.seq + 1) if line.owned}
     for each in opened:
-        last_seq += len(each.postings)
         if each.postings or each.hold_changed:
             settle_service(
                 uow,
                 each.scope,
                 each.locked,
                 balance_micros=each.balance_micros,
-                last_seq=last_seq,
+                last_seq=last_moves.get(wallet(each.scope.account_id), head.seq + len(lines)),
             )
-    # A client's draws stand in its own books, and may be of its agency's minutes.
-    if any(posting.unit == SECONDS for posting in lines):
+    # A client's draws may be of its agency's minutes.
+    if any(line.unit == SECONDS for line in lines):
         for watched in opened:
             if watched.locked.alerts_minutes:
                 alerts.minutes_moved(uow, watched.scope)

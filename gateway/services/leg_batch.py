@@ -78,8 +78,6 @@ class LegBatch:
         return self._plan(leg).tariff.billable_legs.ring_time
 
     def settle(self, leg: DueLeg, bridged_seconds: int) -> None:
-        """Account by account, in the order of `members`: so does the chain go, and each wallet and
-        bucket goes down along it."""
         usage = usage_of(leg, bridged_seconds)
         plan = self._plan(leg)
         member = self.members[leg.account_id]

@@ -176,7 +176,7 @@ select l.leg_sid, l.call_sid, due.account_id, l.kind, l.target_kind, l.to_addres
                       where c.tenant_id = l.tenant_id and c.call_sid = l.call_sid offset 0) as c
  cross join lateral (select * from did as d
                       where d.tenant_id = c.tenant_id and d.id = c.did_id offset 0) as d
- order by due.account_id, l.ended_at, l.leg_sid
+ order by l.ended_at, l.leg_sid
 """
 )
 
@@ -190,8 +190,8 @@ def due_legs(
     limit: int,
     before: dt.datetime = QUEUE_END_AT,
 ) -> list[DueLeg]:
-    """Account by account, in the order in which they ended; those alone that ended `before` an
-    instant. Under the lock of all these accounts, so nobody else settles them."""
+    """As many as the limit along the queue, in the order in which they ended; those alone that
+    ended `before` an instant. Under the lock of all these accounts, so nobody else settles them."""
     rows = execute(
         connection,
         _DUE_LEGS,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
+from sqlalchemy import text
 
 from billing.catalogue import load_catalogue
 from billing.ledger import usage_key
@@ -76,6 +77,8 @@ def test_a_familys_legs_go_through_together_as_far_as_they_fit(
     assert settlement.drain(counted).legs == legs
     assert (counted.tried == 1) == (at_once > legs)
     assert all_holds(units, acme)
+    if at_once > legs:
+        assert ends_along_the_chain(units, acme) == sorted(ends_along_the_chain(units, acme))
     assert settlement.drain(units).legs == 0
 
 
@@ -128,6 +131,16 @@ def test_an_account_that_cannot_be_settled_does_not_keep_its_family(
 def all_holds(units: UnitsOfWork, account: Account) -> bool:
     with units.read() as uow:
         return all(p.report.ok for p in ledger.verify(uow.connection, account.tenant_id))
+
+
+def ends_along_the_chain(units: UnitsOfWork, account: Account) -> list[dt.datetime]:
+    """When the legs ended that were charged, whoever's they are."""
+    with units.read() as uow:
+        lines = text(
+            "select l.ended_at from posting as p join leg as l on l.tenant_id = p.tenant_id"
+            " and l.leg_sid = p.leg_sid where p.tenant_id = :id and p.kind = 'usage' order by p.seq"
+        )
+        return list(uow.connection.scalars(lines, {"id": account.tenant_id}))
 
 
 def client_of(units: UnitsOfWork, agency: Account, name: str, plan: str = "payg") -> Account:

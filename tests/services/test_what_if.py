@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from billing.catalogue import CARRIER_COST, load_catalogue
 from billing.purchases import Purchaser
-from gateway.services import accounts, ledger, packages, plans, what_if
+from gateway.services import accounts, ledger, packages, plans, settlement, what_if
 from gateway.services.accounts import Account, NewAccount
 from gateway.services.errors import Invalid
 from gateway.services.plans import PlanVersion
@@ -36,11 +36,19 @@ TABLES = (
 STATE = "select count(*), md5(string_agg(t::text, '' order by t::text)) from {} as t"
 
 
-def open_account(units: UnitsOfWork, plan: str, funds: int = 500_000_000) -> Account:
+def open_account(
+    units: UnitsOfWork, plan: str, funds: int = 500_000_000, agency: Account | None = None
+) -> Account:
     with units.begin() as uow:
         account = accounts.create_account(
             uow,
-            NewAccount(name=f"On {plan}", billing_email="bills@acme.test", plan_code=plan),
+            NewAccount(
+                name=f"On {plan}",
+                billing_email="bills@acme.test",
+                plan_code=plan,
+                parent_id=agency.id if agency else None,
+                billing="agency_shared" if agency else "own",
+            ),
             OLGA,
         )
         if funds:
@@ -160,6 +168,38 @@ def test_m02_what_an_overrun_forgave_is_forgiven_again(
     assert seen.total.difference_micros == 0 and seen.differing_legs == 0
     payg = asked(units, account, version_of(units, "payg"))
     assert payg.calls.replayed_micros == 8 * 2 * 69_166, "under payg nothing is"
+
+
+def test_m02_c15_clients_that_are_settled_together_are_forgiven_what_they_were(
+    units: UnitsOfWork, on_sale: None
+) -> None:
+    """Their agency's balance runs out among their legs: each finds what the one before left."""
+    document = load_catalogue()["payg"] | {
+        "name": "Zero",
+        "suspend_when": "lte_zero",
+        "in_call": {"policy": "let_finish", "overrun_price": "zero"},
+        "pool": {"minutes": 3, "scope": "agency_shared", "leg_scope": ["inbound"]},
+        "exhaustion": "charge_plan_rate",
+    }
+    with units.begin() as uow:
+        zero = plans.publish_plan(uow, "zero", document, OLGA)
+    agency = open_account(units, "zero", 400_001)
+    clients = [open_account(units, "zero", 0, agency) for _ in range(4)]
+    for nth, client in enumerate(clients):
+        history = Diary(units, client)
+        did = history.number(f"+1415555017{nth}")
+        for minute in range(3):
+            at = NOON + dt.timedelta(minutes=10 * minute + nth)
+            history.call(did, Target(MOBILE, talk=83), at=at, settle=False)
+    later = UnitsOfWork(units.engine, lambda: NOON + dt.timedelta(hours=1))
+    assert settlement.drain(later).legs == 4 * 3 * 2
+    charged = 0
+    for account in (agency, *clients):
+        for version in (None, zero):
+            seen = asked(units, account, version)
+            assert seen.total.difference_micros == 0 and seen.differing_legs == 0
+        charged += seen.calls.charged_micros
+    assert charged == 400_001, "all that the agency had, and the rest was forgiven"
 
 
 def test_m02_minutes_of_packages_are_drawn_again_as_they_were(
