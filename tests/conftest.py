@@ -40,6 +40,10 @@ _create_engine = db.create_engine
 _first_engine: list[Engine] = []
 
 
+def _ask_nothing(connection: object) -> None:
+    """Instead of five questions about the server, which the first engine has asked."""
+
+
 def _akin(url: str, **options: Any) -> Engine:
     """An engine that shares what the first one knows: what the server is, and how each statement
     is written. A database per test would compile every statement hundreds of times."""
@@ -48,6 +52,7 @@ def _akin(url: str, **options: Any) -> Engine:
         _first_engine.append(engine)
     first = _first_engine[0]
     if getattr(first.dialect, "server_version_info", None):  # it has been connected
+        engine.dialect.initialize = _ask_nothing  # type: ignore[method-assign]
         engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
     return engine
 
