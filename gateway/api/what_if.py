@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -42,6 +43,7 @@ class CallSumsOut(SumsOut):
 
 class WhatIfNumberOut(BaseModel):
     phone_number: str
+    account_id: UUID = Field(description="The account's own, or a client's.")
     charged: Money
     would_have_been: Money
     difference: Money
@@ -50,6 +52,7 @@ class WhatIfNumberOut(BaseModel):
 class WhatIfLegOut(BaseModel):
     leg_sid: str
     call_sid: str
+    account_id: UUID = Field(description="The account's own, or a client's.")
     started_at: dt.datetime
     phone_number: str
     kind: str
@@ -72,6 +75,9 @@ class WhatIfOut(BaseModel):
     total: SumsOut
     calls: CallSumsOut
     texts: SumsOut
+    clients: CallSumsOut = Field(
+        description="Calls and texts of clients on an agency's bill; their own plans stay."
+    )
     rent: SumsOut
     access: SumsOut
     included: SumsOut = Field(
@@ -92,9 +98,9 @@ def ask_what_if(access: Access, body: WhatIfIn) -> WhatIfOut:
 
     Calls are taken as they were, packages that were bought stay bought, and another plan's pool is
     full at the start of each cycle. A plan that upgrades by itself does so when its minutes are
-    used up; the fee of that is part of access. An agency's included credit pays for its clients
-    too, where the plan shares it; what they would have drawn of its pool is not known, nor what
-    would have rolled over.
+    used up; the fee of that is part of access. An agency is asked with the calls and texts of the
+    clients on its bill: their plans stay as they were, and its other plan's minutes and credit are
+    for them too where it shares them. What would have rolled over is not known.
     """
     for name, at in (("since", body.since), ("until", body.until)):
         if at.tzinfo is None:
@@ -119,19 +125,16 @@ def ask_what_if(access: Access, body: WhatIfIn) -> WhatIfOut:
         until=seen.until,
         currency=access.currency,
         total=_sums(seen.total),
-        calls=CallSumsOut(
-            **_sums(seen.calls).model_dump(),
-            billed_seconds=seen.calls.seconds,
-            would_have_billed_seconds=seen.calls.replayed_seconds,
-            drawn_seconds=seen.calls.drawn_seconds,
-        ),
+        calls=_call_sums(seen.calls),
         texts=_sums(seen.texts),
+        clients=_call_sums(seen.clients),
         rent=_sums(seen.rent),
         access=_sums(seen.access),
         included=_sums(seen.included),
         numbers=[
             WhatIfNumberOut(
                 phone_number=number.e164,
+                account_id=number.account_id,
                 charged=money(number.sums.charged_micros),
                 would_have_been=money(number.sums.replayed_micros),
                 difference=money(number.sums.difference_micros),
@@ -141,6 +144,15 @@ def ask_what_if(access: Access, body: WhatIfIn) -> WhatIfOut:
         legs=[_leg(leg) for leg in seen.largest],
         differing_legs=seen.differing_legs,
         unpriced_legs=seen.unpriced_legs,
+    )
+
+
+def _call_sums(sums: Sums) -> CallSumsOut:
+    return CallSumsOut(
+        **_sums(sums).model_dump(),
+        billed_seconds=sums.seconds,
+        would_have_billed_seconds=sums.replayed_seconds,
+        drawn_seconds=sums.drawn_seconds,
     )
 
 
@@ -157,6 +169,7 @@ def _leg(leg: LegLine) -> WhatIfLegOut:
     return WhatIfLegOut(
         leg_sid=leg.leg_sid,
         call_sid=leg.call_sid,
+        account_id=leg.account_id,
         started_at=leg.started_at,
         phone_number=leg.number_e164,
         kind=leg.kind,

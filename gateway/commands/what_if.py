@@ -67,24 +67,33 @@ def what_if(
     document: dict[str, Any] = {
         "plan": chosen.plan_code if chosen else None,
         "version": chosen.version if chosen else None,
-        "legs": seen.calls.items,
+        "legs": seen.replayed_legs,
         "differing_legs": seen.differing_legs,
         "charged": format_amount(seen.total.charged_micros),
         "would_have_been": format_amount(seen.total.replayed_micros),
         "difference": format_amount(seen.total.difference_micros),
         "numbers": {n.e164: format_amount(n.sums.difference_micros) for n in seen.numbers},
     }
-    parts = (("calls", seen.calls), ("texts", seen.texts), ("rent", seen.rent))
+    parts = {
+        "calls": seen.calls,
+        "texts": seen.texts,
+        "clients": seen.clients,
+        "rent": seen.rent,
+        "access": seen.access,
+        "included credit": seen.included,
+    }
+    if not seen.names:
+        del parts["clients"]
     figures = [
         [name, part.items, *map(format_amount, (part.charged_micros, part.replayed_micros))]
-        for name, part in (*parts, ("access", seen.access), ("included credit", seen.included))
+        for name, part in parts.items()
     ]
     show(
         document,
         as_json,
         *table(figures, ("", "items", "was charged", "would have been")),
         f"The difference is {document['difference']} {account.currency}; "
-        f"{seen.differing_legs} of {seen.calls.items} legs differ.",
+        f"{seen.differing_legs} of {seen.replayed_legs} legs differ.",
     )
 
 
@@ -98,7 +107,7 @@ def _written(path: Path) -> Iterator[Callable[[Any], None]]:
         out = csv.writer(file)
         out.writerow(
             ("leg", "call", "started_at", "number", "kind", "to", "talk_seconds", "billed_seconds",
-             "charged", "would_have_billed_seconds", "drawn_seconds", "would_have_been")
+             "charged", "would_have_billed_seconds", "drawn_seconds", "would_have_been", "account")
         )  # fmt: skip
 
         def write(leg: Any) -> None:
@@ -107,7 +116,7 @@ def _written(path: Path) -> Iterator[Callable[[Any], None]]:
                 (leg.leg_sid, leg.call_sid, leg.started_at.isoformat(), f"'{leg.number_e164}",
                  leg.kind, f"'{leg.to_address}", leg.talk_seconds, leg.billed_seconds,
                  format_amount(leg.charged_micros), leg.replayed_billed_seconds,
-                 leg.drawn_seconds, format_amount(leg.replayed_micros))
+                 leg.drawn_seconds, format_amount(leg.replayed_micros), leg.account_id)
             )  # fmt: skip
 
         try:

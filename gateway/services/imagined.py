@@ -238,8 +238,9 @@ class Imagined:
             self.credit.append(CreditCycle(whole, begun_on, at, shared, 0, 0, grant.micros))
         self._begin_credit(whole.ends_at)
 
-    def charge(self, at: dt.datetime, micros: int) -> None:
-        """What a call or a text would have cost, at the instant whose credit it draws."""
+    def charge(self, at: dt.datetime, micros: int, *, own: bool) -> None:
+        """What a call or a text would have cost, its own or a client's, at the instant whose credit
+        it draws."""
         place = bisect_right(self.credit, at, key=lambda cycle: cycle.starts_at)
-        if place:
+        if place and (own or self.credit[place - 1].shared):
             self.credit[place - 1].cost_micros += micros

@@ -14,7 +14,7 @@ from gateway.store.replay import SettledLeg
 
 
 class LegStream:
-    """Of one account, in the order of their settlement."""
+    """Of an account, or of a family that was settled together, in the order of their settlement."""
 
     def __init__(self, stream: Iterator[SettledLeg]) -> None:
         self._stream = stream

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import permutations
+from itertools import chain, permutations
 from typing import cast
 
 from billing.memberships import BillingChange, shares_billing_at
@@ -65,16 +65,22 @@ def replay(
     imagined: Imagined | None = None,
 ) -> Iterator[Replayed]:
     """Every settled leg of the calls that started in the period, under `version`; without one,
-    each under the version that its call began with, which must come to what was billed.
+    each under the version that its call began with, which must come to what was billed. Of an
+    agency also those of its clients that it paid for, under the versions that were the clients'.
 
     `imagined` belongs to a version that was not in force; it is led along.
     """
     account = accounts.get_account(uow, scope)
-    if _needs_ledger(uow, account, since, until, version):
-        yield from _Walk.begin(uow, account, since, until, version, imagined).run()
+    payers = _Payers.of(uow, account, until)
+    if _needs_ledger(uow, payers, since, until, version):
+        yield from _Walk.begin(uow, payers, since, until, version, imagined).run()
         return
-    for leg in store.settled_legs(uow.connection, scope, since=since, until=until):
-        used = version or plans.plan_version(uow.connection, leg.plan_version_id)
+    legs = store.settled_legs(
+        uow.connection, scope, since=since, until=until, clients=payers.clients
+    )
+    for leg in filter(payers.count, legs):
+        used = version if leg.account_id == account.id else None
+        used = used or plans.plan_version(uow.connection, leg.plan_version_id)
         yield Replayed(leg, used, bill_leg(usage_of(leg), used.plan, balance_micros=0))
 
 
@@ -121,23 +127,53 @@ def usage_of(leg: SettledLeg) -> LegUsage:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Payers:
+    """Who paid for which calls: a client's agency for those that began while it shared."""
+
+    account: Account
+    changes: Mapping[uuid.UUID, tuple[BillingChange, ...]]  # of the account and of its clients
+
+    @classmethod
+    def of(cls, uow: UnitOfWork, account: Account, until: dt.datetime) -> _Payers:
+        scope = account.scope
+        found = [account.id]
+        if account.parent_id is None:
+            found += store.clients_of(uow.connection, scope, until=until)
+        return cls(account, memberships.changes_of_each(uow.connection, scope.tenant_id, found))
+
+    @property
+    def clients(self) -> list[uuid.UUID]:
+        return [id for id in self.changes if id != self.account.id]
+
+    def shares_with(self, account_id: uuid.UUID, at: dt.datetime) -> uuid.UUID | None:
+        """The agency that pays for a call of an instant; None: who made it."""
+        shares = shares_billing_at(self.changes[account_id], at)
+        return self.account.tenant_id if shares else None
+
+    def count(self, leg: SettledLeg) -> bool:
+        """Whether a leg is the account's, or of a client on its bill."""
+        if leg.account_id == self.account.id:
+            return True
+        return self.shares_with(leg.account_id, leg.started_at) is not None
+
+
 def _needs_ledger(
     uow: UnitOfWork,
-    account: Account,
+    payers: _Payers,
     since: dt.datetime,
     until: dt.datetime,
     version: PlanVersion | None,
 ) -> bool:
     """Whether a price depends on more than its leg: on minutes, or on what is left at the end."""
-    used = (
-        [version]
-        if version is not None
-        else [
-            plans.plan_version(uow.connection, id)
-            for id in store.versions_used(uow.connection, account.scope, since=since, until=until)
-        ]
-    )
-    return store.draws_minutes(uow.connection, account.scope) or any(
+    scope, clients = payers.account.scope, payers.clients
+    if store.draw_minutes(uow.connection, scope.tenant_id, [scope.account_id, *clients]):
+        return True
+    ids = store.versions_used(uow.connection, scope, since=since, until=until, clients=clients)
+    used = [plans.plan_version(uow.connection, id) for id in ids]
+    if version is not None:
+        used.append(version)
+    return any(
         one.plan.terms.allowance is not None or one.plan.in_call.overrun_price == "zero"
         for one in used
     )
@@ -151,19 +187,19 @@ class _Walk:
     """
 
     uow: UnitOfWork
-    account: Account
+    payers: _Payers
     since: dt.datetime
     until: dt.datetime
     version: PlanVersion | None
     imagined: Imagined | None
     first: int  # the ledger line to begin with
-    changes: tuple[BillingChange, ...]
     buckets: dict[uuid.UUID, Bucket]  # `remaining_seconds` as the replay has it
     issued: dict[uuid.UUID, bool]  # whether a bucket was filled yet
     closed_at: dict[uuid.UUID, dt.datetime | None]
     names: dict[str, uuid.UUID]  # ledger account -> bucket
     led: dict[uuid.UUID, dt.datetime]  # see `led_to`
     wallets: dict[str, int]
+    owned: dict[uuid.UUID | None, list[uuid.UUID]] = field(default_factory=dict)
     cut_by: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)
     """A grant of a cycle -> the upgrade that took its place."""
 
@@ -171,51 +207,55 @@ class _Walk:
     def begin(
         cls,
         uow: UnitOfWork,
-        account: Account,
+        payers: _Payers,
         since: dt.datetime,
         until: dt.datetime,
         version: PlanVersion | None,
         imagined: Imagined | None,
     ) -> _Walk:
-        scope = account.scope
+        account, scope = payers.account, payers.account.scope
         first = store.first_line_since(uow.connection, scope.tenant_id, since - OVERLAP)
-        owners = [scope]
-        changes: tuple[BillingChange, ...] = ()
-        if account.parent_id is not None:
-            changes = memberships.changes_of(uow.connection, scope)
-            if any(change.shared for change in changes):
-                owners.append(Scope(scope.tenant_id, account.parent_id))
+        paying = [scope]
+        if any(change.shared for change in payers.changes[account.id]):
+            paying.append(Scope(scope.tenant_id, scope.tenant_id))
         walk = cls(
             uow,
-            account,
+            payers,
             since,
             until,
             version,
             imagined,
             first,
-            changes,
             buckets={},
             issued={},
             closed_at={},
             names={},
             led={} if version is None else led_to(uow, scope, version, since, until),
             wallets={
-                wallet(owner.account_id): store.balance_before(uow.connection, owner, first)
-                for owner in owners
+                wallet(payer.account_id): store.balance_before(uow.connection, payer, first)
+                for payer in paying
             },
         )
-        walk._open_buckets([owner.account_id for owner in owners])
+        walk._open_buckets([*(payer.account_id for payer in paying), *payers.clients])
         return walk
+
+    @property
+    def account(self) -> Account:
+        return self.payers.account
 
     def run(self) -> Iterator[Replayed]:
         """A leg comes where its first line stands; one without any line before the next of those
         that were settled later."""
         connection, scope = self.uow.connection, self.account.scope
-        since, until = self.since, self.until
-        legs = LegStream(
-            store.settled_legs(connection, scope, since=since, until=until, as_settled=True)
+        since, until, clients = self.since, self.until, self.payers.clients
+        stream = store.settled_legs(
+            connection, scope, since=since, until=until, clients=clients, as_settled=True
         )
-        for line in store.lines_from(connection, scope, self.first, since=since, until=until):
+        lines = store.lines_from(
+            connection, scope, self.first, since=since, until=until, clients=clients
+        )
+        legs = LegStream(filter(self.payers.count, stream))
+        for line in lines:
             if legs.move_to(line.at):
                 for leg in legs.not_after(line.at - OVERLAP):
                     yield self._bill(leg)
@@ -244,13 +284,12 @@ class _Walk:
             for bucket in self.imagined.turn(leg.settled_at):
                 self._add(bucket, issued=True)
         used = self._used(leg)
-        agency = self.account.parent_id
-        shares = agency if shares_billing_at(self.changes, leg.started_at) else None
-        payer = wallet(shares or self.account.id)
+        shares = self.payers.shares_with(leg.account_id, leg.started_at)
+        payer = wallet(shares or leg.account_id)
         moment = None
         if leg.answered_at is not None:
             moment = LegMoment(
-                account_id=self.account.id,
+                account_id=leg.account_id,
                 number_e164=leg.number_e164,
                 began_at=leg.started_at,
                 answered_at=leg.answered_at,
@@ -260,7 +299,7 @@ class _Walk:
             usage_of(leg),
             used.plan,
             balance_micros=self.wallets[payer],
-            buckets=self._visible(leg.settled_at),
+            buckets=self._visible(leg.settled_at, leg.account_id, shares),
             moment=moment,
         )
         self.wallets[payer] -= billed.charge_micros
@@ -273,9 +312,9 @@ class _Walk:
     def _upgrade_where_empty(self, imagined: Imagined, at: dt.datetime) -> None:
         """As settlement orders it and renewals carry it out, in the same instant."""
         wanted = upgrades.following(self.uow, imagined.version)
-        if wanted is None or shares_billing_at(self.changes, at):
+        if wanted is None or self.payers.shares_with(self.account.id, at):
             return
-        if left_to(self._visible(at), self.account.id, at):
+        if left_to(self._visible(at, self.account.id), self.account.id, at):
             return
         ended, granted = imagined.upgrade(at, wanted, lambda bucket: self._left(bucket, at))
         for bucket in ended:
@@ -288,9 +327,11 @@ class _Walk:
         return max(0, now.remaining_seconds) if now.expires_at > at else 0
 
     def _used(self, leg: SettledLeg) -> PlanVersion:
-        """The plan that is replayed; its own, where the one replayed had led to that by itself."""
+        """The plan that is replayed; its own, where the one replayed had led to that by itself, and
+        for the calls of a client."""
         led_at = self.led.get(leg.plan_version_id)
-        if self.version is None or (led_at is not None and leg.started_at > led_at - OVERLAP):
+        led = led_at is not None and leg.started_at > led_at - OVERLAP
+        if self.version is None or led or leg.account_id != self.account.id:
             return plans.plan_version(self.uow.connection, leg.plan_version_id)
         return self.imagined.version_at(leg.started_at) if self.imagined else self.version
 
@@ -301,11 +342,12 @@ class _Walk:
             return bucket
         return replace(bucket, expires_at=self.buckets[upgrade].expires_at)
 
-    def _visible(self, at: dt.datetime) -> list[Bucket]:
+    def _visible(self, at: dt.datetime, *owners: uuid.UUID | None) -> list[Bucket]:
         """Buckets that a settlement at this instant would have found open."""
         return [
-            self._uncut(bucket)
-            for id, bucket in self.buckets.items()
+            self._uncut(self.buckets[id])
+            for owner in owners
+            for id in self.owned.get(owner, ())
             if self.issued[id] and ((closed := self.closed_at[id]) is None or at <= closed)
         ]
 
@@ -324,7 +366,7 @@ class _Walk:
             until=self.until + OVERLAP,
             first=self.first,
         )
-        grants: list[StoredBucket] = []
+        grants: dict[uuid.UUID, list[StoredBucket]] = {}
         for stored, issued in found:
             other = self.version is not None and stored.plan_version_id not in (
                 self.version.id,
@@ -335,13 +377,15 @@ class _Walk:
             bucket = minutes.bucket_of(self.uow, stored)
             self._add(bucket, issued=issued, closed_at=stored.closed_at)
             if stored.kind == "pool":
-                grants.append(stored)
-        for upgrade, before in permutations(grants, 2):
+                grants.setdefault(stored.account_id, []).append(stored)
+        pairs = chain.from_iterable(permutations(of_one, 2) for of_one in grants.values())
+        for upgrade, before in pairs:
             if pools.takes_the_place_of(upgrade, before):
                 self.cut_by[before.id] = upgrade.id
 
     def _add(self, bucket: Bucket, *, issued: bool, closed_at: dt.datetime | None = None) -> None:
         self.buckets[bucket.id] = bucket
+        self.owned.setdefault(bucket.owner_id, []).append(bucket.id)
         self.issued[bucket.id] = issued
         self.closed_at[bucket.id] = closed_at
         self.names[bucket_account(bucket.kind, bucket.id)] = bucket.id

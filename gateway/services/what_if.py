@@ -5,9 +5,9 @@ bought stay bought; another plan's pool is full at the start of each cycle, and 
 upgrades by itself, it does so at the leg that uses up the minutes, as if the balance covered it.
 Rent is that of the other plan for the months that were posted, access for the months that began.
 Credit that another plan's fee includes pays what the calls and texts of each cycle would have cost,
-as far as it goes: of an agency those of its clients too, at what they were charged, while they
-shared it. What clients would have drawn of an agency's other pool, and what would have rolled over,
-is not known.
+as far as it goes. An agency is asked with the calls and texts of the clients on its bill: the plans
+of clients stay as they were, and its other plan's minutes and credit are for them too where it
+shares them. What would have rolled over is not known.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from __future__ import annotations
 import datetime as dt
 import heapq
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from billing.messages import MessageStatus, MessageUsage
 from gateway.services import accounts, included_credit, plans, replay
 from gateway.services.accounts import Account
 from gateway.services.errors import Invalid
-from gateway.services.imagined import CreditCycle, Imagined
+from gateway.services.imagined import Imagined
 from gateway.services.message_settlement import rated_by
 from gateway.services.plans import PlanVersion
 from gateway.services.replay import OVERLAP, Replayed
@@ -62,6 +62,7 @@ class Sums:
 class NumberSums:
     did_id: uuid.UUID
     e164: str
+    account_id: uuid.UUID
     sums: Sums
 
 
@@ -71,6 +72,7 @@ class LegLine:
 
     leg_sid: str
     call_sid: str
+    account_id: uuid.UUID
     started_at: dt.datetime
     number_e164: str
     kind: str
@@ -90,7 +92,8 @@ class LegLine:
 @dataclass(frozen=True, slots=True)
 class WhatIf:
     """`version` None stands for the plans as they were: the difference is then zero, or the
-    ledger and the meter do not agree. `largest` are the legs that differ most."""
+    ledger and the meter do not agree. `largest` are the legs that differ most. `clients` are their
+    calls and texts on an agency's bill, `names` those of the clients that ever shared it."""
 
     account: Account
     version: PlanVersion | None
@@ -98,18 +101,22 @@ class WhatIf:
     until: dt.datetime
     calls: Sums
     texts: Sums
+    clients: Sums
     rent: Sums
     access: Sums
     included: Sums  # what included credit paid of calls and texts: never positive
     numbers: tuple[NumberSums, ...]
     largest: tuple[LegLine, ...]
+    replayed_legs: int
     differing_legs: int
     unpriced_legs: int
+    names: Mapping[uuid.UUID, str]
 
     @property
     def total(self) -> Sums:
         whole = Sums()
-        for part in (self.calls, self.texts, self.rent, self.access, self.included):
+        parts = (self.calls, self.texts, self.clients, self.rent, self.access, self.included)
+        for part in parts:
             whole.items += part.items
             whole.charged_micros += part.charged_micros
             whole.replayed_micros += part.replayed_micros
@@ -142,7 +149,7 @@ def what_if(
         led = replay.led_to(uow, scope, version, since, until)
         if not led:
             imagined = replay.imagine(uow, account, version, since, until)
-    tally = _Tally(largest, imagined)
+    tally = _Tally(account.id, largest, imagined)
     for replayed in replay.replay(
         uow, scope, since=since, until=until, version=version, imagined=imagined
     ):
@@ -151,6 +158,7 @@ def what_if(
             each(line)
     chosen = _Chosen(version, led, imagined)
     texts = _texts(uow, scope, since, until, chosen, tally)
+    _texts_of_clients(uow, account, since, until, tally)
     rent, access = _recurring(uow, account, since, until, chosen, tally)
     return WhatIf(
         account=account,
@@ -159,13 +167,16 @@ def what_if(
         until=until,
         calls=tally.calls,
         texts=texts,
+        clients=tally.clients,
         rent=rent,
         access=access,
         included=_included(uow, account, since, until, chosen),
         numbers=tally.by_number(),
         largest=tally.largest_legs(),
+        replayed_legs=tally.legs,
         differing_legs=tally.differing,
         unpriced_legs=tally.unpriced,
+        names=store.clients_of(uow.connection, scope, until=until),
     )
 
 
@@ -189,11 +200,14 @@ class _Chosen:
 
 @dataclass(slots=True)
 class _Tally:
+    account_id: uuid.UUID
     keep: int
     imagined: Imagined | None
     calls: Sums = field(default_factory=Sums)
-    numbers: dict[uuid.UUID, tuple[str, Sums]] = field(default_factory=dict)
+    clients: Sums = field(default_factory=Sums)
+    numbers: dict[uuid.UUID, NumberSums] = field(default_factory=dict)
     heap: list[tuple[int, str, LegLine]] = field(default_factory=list)
+    legs: int = 0
     differing: int = 0
     unpriced: int = 0
 
@@ -202,6 +216,7 @@ class _Tally:
         line = LegLine(
             leg_sid=leg.leg_sid,
             call_sid=leg.call_sid,
+            account_id=leg.account_id,
             started_at=leg.started_at,
             number_e164=leg.number_e164,
             kind=leg.kind,
@@ -213,25 +228,30 @@ class _Tally:
             drawn_seconds=billed.drawn_seconds,
             replayed_micros=billed.charge_micros,
         )
-        for sums in (self.calls, self.of_number(leg.did_id, leg.number_e164)):
+        own = leg.account_id == self.account_id
+        number = self.of_number(leg.did_id, leg.number_e164, leg.account_id)
+        for sums in (self.calls if own else self.clients, number):
             sums.add(leg.charge_micros, billed.charge_micros)
             sums.seconds += leg.billed_seconds
             sums.replayed_seconds += billed.rated.billed_seconds
             sums.drawn_seconds += billed.drawn_seconds
-        self.draw_credit(leg.ended_at, billed.charge_micros)
+        self.draw_credit(leg.ended_at, billed.charge_micros, own=own)
+        self.legs += 1
         self.unpriced += billed.paid.unrated
         if line.difference_micros:
             self.differing += 1
             self._keep(line)
         return line
 
-    def draw_credit(self, at: dt.datetime, micros: int) -> None:
-        """A leg draws the credit of the cycle in which it ended, a text that of its charge."""
+    def draw_credit(self, at: dt.datetime, micros: int, *, own: bool = True) -> None:
+        """A leg draws the credit of the cycle in which it ended, a text that of its charge; those
+        of a client only what is shared."""
         if self.imagined is not None:
-            self.imagined.charge(at, micros)
+            self.imagined.charge(at, micros, own=own)
 
-    def of_number(self, did_id: uuid.UUID, e164: str) -> Sums:
-        return self.numbers.setdefault(did_id, (e164, Sums()))[1]
+    def of_number(self, did_id: uuid.UUID, e164: str, account_id: uuid.UUID) -> Sums:
+        fresh = NumberSums(did_id, e164, account_id, Sums())
+        return self.numbers.setdefault(did_id, fresh).sums
 
     def _keep(self, line: LegLine) -> None:
         if not self.keep:
@@ -246,7 +266,7 @@ class _Tally:
         return tuple(line for _, _, line in sorted(self.heap, reverse=True))
 
     def by_number(self) -> tuple[NumberSums, ...]:
-        found = [NumberSums(id, e164, sums) for id, (e164, sums) in self.numbers.items()]
+        found = self.numbers.values()
         return tuple(sorted(found, key=lambda n: (-abs(n.sums.difference_micros), n.e164)))
 
 
@@ -272,7 +292,7 @@ def _texts(
         used = own if chosen.keeps(sent.plan_version_id) else chosen.at(sent.created_at)
         replayed = max(0, _price(usage, used) - forgiven)
         tally.draw_credit(sent.settled_at, replayed)
-        for one in (sums, tally.of_number(sent.did_id, sent.number_e164)):
+        for one in (sums, tally.of_number(sent.did_id, sent.number_e164, scope.account_id)):
             one.add(sent.charge_micros, replayed)
     return sums
 
@@ -296,30 +316,28 @@ def _included(
     sums = Sums(items=len(were), charged_micros=-drawn, replayed_micros=-drawn)
     if chosen.imagined is not None and not (were and all(map(chosen.keeps, were))):
         cycles = chosen.imagined.credit
-        _draw_for_clients(uow, account, since, until, cycles)
         sums.items = max(sums.items, len(cycles))
         sums.replayed_micros = -sum(cycle.drawn_micros for cycle in cycles)
     return sums
 
 
-def _draw_for_clients(
-    uow: UnitOfWork,
-    account: Account,
-    since: dt.datetime,
-    until: dt.datetime,
-    cycles: Sequence[CreditCycle],
+def _texts_of_clients(
+    uow: UnitOfWork, account: Account, since: dt.datetime, until: dt.datetime, tally: _Tally
 ) -> None:
-    """What an agency was charged for clients, where the credit of its plan is for them too."""
-    if not any(cycle.shared for cycle in cycles) or account.parent_id is not None:
+    """On an agency's bill, at what they were charged: their plans are not asked about."""
+    if account.parent_id is not None:
         return
-    found = store.charged_for_clients(
+    cycles = tally.imagined.credit if tally.imagined is not None else []
+    found = store.texts_of_clients(
         uow.connection,
         account.scope,
         since=since,
         until=until,
         starts=[cycle.starts_at for cycle in cycles],
     )
-    for place, micros in found:
+    for place, texts, micros in found:
+        tally.clients.add(micros, micros)
+        tally.clients.items += texts - 1
         if place and cycles[place - 1].shared:
             cycles[place - 1].cost_micros += micros
 
@@ -332,25 +350,30 @@ def _recurring(
     chosen: _Chosen,
     tally: _Tally,
 ) -> tuple[Sums, Sums]:
-    """Rent for each month that was posted, and access for each month that began."""
+    """Rent for each month that was posted, and access for each month that began; what an agency
+    pays of it for clients is by their plans, and stays."""
     first = store.first_line_since(uow.connection, account.tenant_id, since - OVERLAP)
     lines = store.recurring_lines(
         uow.connection, account.scope, first=first, since=since, until=until
     )
     rent, access = Sums(), Sums()
     kept = chosen.keeps(account.plan_version_id)
+    of_clients = 0
     for line in lines:
-        same = chosen.keeps(line.plan_version_id)
+        own = line.owner_id == account.id
+        same = chosen.keeps(line.plan_version_id) or not own
         if line.kind == "rental":
             amount = line.amount if same else _rent(line, chosen.at(line.at))
             rent.add(line.amount, amount)
             if line.did_id is not None and line.number_e164 is not None:
-                tally.of_number(line.did_id, line.number_e164).add(line.amount, amount)
+                number = tally.of_number(line.did_id, line.number_e164, line.owner_id)
+                number.add(line.amount, amount)
         else:
             access.add(line.amount, line.amount)
+            of_clients += 0 if own else line.amount
             kept &= same
     if chosen.imagined is not None and not kept:
-        access.replayed_micros = chosen.imagined.access_micros()
+        access.replayed_micros = of_clients + chosen.imagined.access_micros()
     return rent, access
 
 

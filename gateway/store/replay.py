@@ -46,6 +46,7 @@ class SettledLeg(NamedTuple):
     number_type: str
     number_e164: str
     bridged_seconds: int
+    account_id: uuid.UUID
 
     @property
     def usage_micros(self) -> int:
@@ -62,7 +63,8 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
          select sum(o.talk_seconds) from leg as o
            left join receipt as r on r.tenant_id = o.tenant_id and r.id = o.end_receipt_id
           where o.tenant_id = l.tenant_id and o.call_sid = l.call_sid and o.kind <> 'inbound'
-            and coalesce(r.received_at <= l.settled_at, true)), 0) else 0 end::bigint
+            and coalesce(r.received_at <= l.settled_at, true)), 0) else 0 end::bigint,
+       c.account_id
   from call as c
   join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
                and l.settled_at is not null
@@ -72,7 +74,7 @@ select l.leg_sid, l.call_sid, l.kind, l.target_kind, l.to_address, l.status, l.t
 _OF_PERIOD = (
     _SELECT
     + """
- where c.tenant_id = :tenant_id and c.account_id = :account_id
+ where c.tenant_id = :tenant_id and c.account_id = any(cast(:accounts as uuid[]))
    and c.started_at >= :since and c.started_at < :until
    and (cast(:version as uuid) is null
         or coalesce(l.repriced_version_id, c.plan_version_id) = :version)
@@ -89,16 +91,18 @@ def settled_legs(
     *,
     since: dt.datetime,
     until: dt.datetime,
+    clients: Collection[uuid.UUID] = (),
     version_id: uuid.UUID | None = None,
     as_settled: bool = False,
 ) -> Iterator[SettledLeg]:
-    """Legs of the calls that started in a period, streamed in the order of their calls, or of
-    their settlement; with `version_id` only those that were last priced by that plan version."""
+    """Legs of the calls that started in a period, an account's and those of some of its clients,
+    streamed in the order of their calls, or of their settlement; with `version_id` only those that
+    were last priced by that plan version."""
     with connection.execute(
         _LEGS_AS_SETTLED if as_settled else _LEGS,
         {
             "tenant_id": scope.tenant_id,
-            "account_id": scope.account_id,
+            "accounts": [scope.account_id, *clients],
             "since": since,
             "until": until,
             "version": version_id,
@@ -135,14 +139,19 @@ _VERSIONS = text(
     """
 select distinct coalesce(l.repriced_version_id, c.plan_version_id)
   from call as c join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
- where c.tenant_id = :tenant_id and c.account_id = :account_id
+ where c.tenant_id = :tenant_id and c.account_id = any(cast(:accounts as uuid[]))
    and c.started_at >= :since and c.started_at < :until
 """
 )
 
 
 def versions_used(
-    connection: Connection, scope: Scope, *, since: dt.datetime, until: dt.datetime
+    connection: Connection,
+    scope: Scope,
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    clients: Collection[uuid.UUID] = (),
 ) -> frozenset[uuid.UUID]:
     """The plan versions by which the legs of a period were priced last."""
     return frozenset(
@@ -150,7 +159,7 @@ def versions_used(
             _VERSIONS,
             {
                 "tenant_id": scope.tenant_id,
-                "account_id": scope.account_id,
+                "accounts": [scope.account_id, *clients],
                 "since": since,
                 "until": until,
             },
@@ -181,7 +190,8 @@ select p.at, p.debit, p.credit, p.amount_micros,
          select 1 from leg as l join call as c on c.tenant_id = l.tenant_id
                                               and c.call_sid = l.call_sid
           where l.tenant_id = p.tenant_id and l.leg_sid = p.leg_sid
-            and c.account_id = :account_id and c.started_at >= :since and c.started_at < :until)
+            and c.account_id = any(cast(:accounts as uuid[]))
+            and c.started_at >= :since and c.started_at < :until)
   from posting as p
  cross join lateral (select p.leg_sid is not null and
    (p.kind = 'reversal' or (p.kind in ('usage','surcharge') and p.key not like '%\\:0')))
@@ -192,14 +202,21 @@ select p.at, p.debit, p.credit, p.amount_micros,
 
 
 def lines_from(
-    connection: Connection, scope: Scope, first: int, *, since: dt.datetime, until: dt.datetime
+    connection: Connection,
+    scope: Scope,
+    first: int,
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    clients: Collection[uuid.UUID] = (),
 ) -> Iterator[Line]:
-    """A tenant's lines from a number on, streamed; the replay is of an account's period."""
+    """A tenant's lines from a number on, streamed; the replay is of a period of an account and of
+    some of its clients."""
     with connection.execute(
         _LINES,
         {
             "tenant_id": scope.tenant_id,
-            "account_id": scope.account_id,
+            "accounts": [scope.account_id, *clients],
             "first": first,
             "since": since,
             "until": until,
@@ -302,22 +319,42 @@ def buckets_before(
     return [(StoredBucket(*row[:-1]), row[-1]) for row in rows]
 
 
-_DRAWS_MINUTES = text(
-    "select draws_minutes from account where tenant_id = :tenant_id and id = :account_id"
+_DRAW_MINUTES = text(
+    "select coalesce(bool_or(draws_minutes), false) from account"
+    " where tenant_id = :tenant_id and id = any(cast(:accounts as uuid[]))"
 )
 
 
-def draws_minutes(connection: Connection, scope: Scope) -> bool:
-    """Whether the account ever had seconds paid in advance."""
-    return bool(
-        connection.scalar(
-            _DRAWS_MINUTES, {"tenant_id": scope.tenant_id, "account_id": scope.account_id}
-        )
+def draw_minutes(
+    connection: Connection, tenant_id: uuid.UUID, account_ids: Collection[uuid.UUID]
+) -> bool:
+    """Whether any of these accounts ever had seconds paid in advance."""
+    asked = {"tenant_id": tenant_id, "accounts": list(account_ids)}
+    return bool(connection.scalar(_DRAW_MINUTES, asked))
+
+
+_CLIENTS = text(
+    """
+select a.id, a.name from account as a
+ where a.tenant_id = :tenant_id and a.parent_id = :account_id and exists (
+   select 1 from billing_membership as m
+    where m.tenant_id = a.tenant_id and m.account_id = a.id and m.billing = 'agency_shared'
+      and m.from_at < :until)
+"""
+)
+
+
+def clients_of(connection: Connection, scope: Scope, *, until: dt.datetime) -> dict[uuid.UUID, str]:
+    """Names of the clients that shared an agency's billing before an instant, if only a while."""
+    rows = connection.execute(
+        _CLIENTS, {"tenant_id": scope.tenant_id, "account_id": scope.account_id, "until": until}
     )
+    return {row.id: row.name for row in rows}
 
 
 class RecurringLine(NamedTuple):
-    """Rent, an access fee or that of a change of plan as it was posted; the number only of rent."""
+    """Rent, an access fee or that of a change of plan as it was posted; the number only of rent.
+    `owner_id` has the number or the plan: an agency pays what its clients owe while they share."""
 
     key: str
     kind: str
@@ -328,15 +365,20 @@ class RecurringLine(NamedTuple):
     number_country: str | None
     number_type: str | None
     at: dt.datetime
+    owner_id: uuid.UUID
 
 
 _RECURRING = text(
     """
 select p.key, p.kind, p.amount_micros, p.plan_version_id, d.id, d.e164, d.country, d.number_type,
-       p.at
+       p.at, coalesce(d.account_id, s.account_id, g.account_id, p.account_id)
   from posting as p
   left join did as d on p.kind = 'rental' and d.tenant_id = p.tenant_id
                     and d.id::text = split_part(p.key, ':', 2)
+  left join subscription as s on p.kind = 'access_fee' and s.tenant_id = p.tenant_id
+                             and s.id::text = split_part(p.key, ':', 2)
+  left join plan_change as g on p.kind = 'plan_change' and g.tenant_id = p.tenant_id
+                            and g.id::text = split_part(p.key, ':', 2)
  where p.tenant_id = :tenant_id and p.account_id = :account_id and p.seq >= :first
    and p.balance_after_micros is not null and p.kind in ('rental', 'access_fee', 'plan_change')
    and p.at >= :since and p.at < :until
@@ -406,7 +448,7 @@ def settled_texts(
         yield from map(SettledText._make, rows)
 
 
-_FOR_CLIENTS = text(
+_TEXTS_OF_CLIENTS = text(
     """
 with change as (
   select m.account_id, m.from_at, m.billing,
@@ -417,38 +459,38 @@ with change as (
   select s.account_id, s.from_at, s.to_at
     from change as s join account as a on a.tenant_id = :tenant_id and a.id = s.account_id
    where a.parent_id = :account_id and s.billing = 'agency_shared'
-), cost as (
-  select l.ended_at as at, l.charge_micros as micros
-    from shared as s
-    join call as c on c.tenant_id = :tenant_id and c.account_id = s.account_id
-                  and c.started_at >= greatest(s.from_at, :since)
-                  and c.started_at < least(s.to_at, :until)
-    join leg as l on l.tenant_id = c.tenant_id and l.call_sid = c.call_sid
-                 and l.settled_at is not null
-   union all
-  select m.settled_at, m.charge_micros
-    from shared as s
-    join message as m on m.tenant_id = :tenant_id and m.account_id = s.account_id
-                     and m.created_at >= greatest(s.from_at, :since)
-                     and m.created_at < least(s.to_at, :until) and m.settled_at is not null
 )
-select width_bucket(at, cast(:starts as timestamptz[])), sum(micros)::bigint from cost group by 1
+select width_bucket(m.settled_at, cast(:starts as timestamptz[])), count(*),
+       sum(m.charge_micros)::bigint
+  from shared as s
+  join message as m on m.tenant_id = :tenant_id and m.account_id = s.account_id
+                   and m.created_at >= greatest(s.from_at, :since)
+                   and m.created_at < least(s.to_at, :until) and m.settled_at is not null
+ group by 1
 """
 )
 
 
-def charged_for_clients(
+class ClientTexts(NamedTuple):
+    """`place` counts from 1; 0 is before the first."""
+
+    place: int
+    texts: int
+    charged_micros: int
+
+
+def texts_of_clients(
     connection: Connection,
     scope: Scope,
     *,
     since: dt.datetime,
     until: dt.datetime,
     starts: Sequence[dt.datetime],
-) -> list[tuple[int, int]]:
-    """What an agency was charged for its clients' calls and texts of a period while they shared its
-    billing, in micros; by the cycle, counted from 1 (0: before the first of `starts`)."""
+) -> list[ClientTexts]:
+    """What an agency was charged for its clients' texts of a period while they shared its billing;
+    by the cycle that begins with each of `starts`."""
     rows = connection.execute(
-        _FOR_CLIENTS,
+        _TEXTS_OF_CLIENTS,
         {
             "tenant_id": scope.tenant_id,
             "account_id": scope.account_id,
@@ -457,4 +499,4 @@ def charged_for_clients(
             "starts": list(starts),
         },
     )
-    return [(row[0], row[1]) for row in rows]
+    return [ClientTexts(*row) for row in rows]

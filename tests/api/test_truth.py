@@ -48,6 +48,8 @@ def test_m02_a_customer_asks_what_another_plan_would_have_cost(
     (number,) = other["numbers"]
     assert number["difference"] == other["total"]["difference"] != "0.00"
     assert sum(leg["would_have_billed_seconds"] for leg in other["legs"]) == 240
+    assert number["account_id"] == other["legs"][0]["account_id"] == str(history.account.id)
+    assert (other["clients"]["items"], other["clients"]["charged"]) == (0, "0.00")
 
 
 @pytest.mark.parametrize(

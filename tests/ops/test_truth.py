@@ -19,9 +19,11 @@ from gateway.services import (
     settlement,
     statement,
 )
-from gateway.services.accounts import Account
+from gateway.services.accounts import Account, NewAccount
 from gateway.store import reconciliations
 from gateway.store.reconciliations import Drift
+from gateway.uow import UnitsOfWork
+from tests.services.history import History, Target
 from tests.web.conftest import NOON, OLGA, Browser, World, take_call
 
 TODAY = NOON.date().isoformat()
@@ -139,6 +141,40 @@ def test_m02_the_page_shows_zero_as_it_was_billed_and_a_difference_otherwise(
     assert "dearer" in page and "The legs that differ most" in page
     refused = olga.get(f"/ops/accounts/{world.acme.id}/what-if?plan=gold&first=x&last={TODAY}")
     assert refused.status_code == 422 and "write a day" in refused.text
+
+
+def test_m02_c15_an_agency_is_asked_with_the_clients_on_its_bill(
+    world: World, olga: Browser
+) -> None:
+    with world.units.begin() as uow:
+        pooled = load_catalogue()["payg"] | {
+            "pool": {"minutes": 100, "scope": "agency_shared"},
+            "exhaustion": "charge_plan_rate",
+        }
+        plans.publish_plan(uow, "pooled", pooled, OLGA)
+        new = NewAccount(
+            name="Dental",
+            billing_email="dental@acme.test",
+            plan_code="payg",
+            parent_id=world.acme.id,
+            billing="agency_shared",
+        )
+        dental = History(world.units, accounts.create_account(uow, new, OLGA))
+    later = UnitsOfWork(world.units.engine, lambda: NOON + dt.timedelta(hours=1))
+    did = dental.number("+12125550177")
+    dental.call(did, Target(talk=83), at=NOON + dt.timedelta(minutes=1), settle=False)
+    settlement.drain(later)
+    path = f"/ops/accounts/{world.acme.id}/what-if?first={TODAY}&last={TODAY}"
+    assert "exactly zero" in olga.page(f"{path}&plan=")
+    page = olga.page(f"{path}&plan=pooled/1")
+    row = re.search(r"<tr><th scope=\"row\">Calls and texts of clients.*?</tr>", page, re.DOTALL)
+    assert row is not None
+    for words in ("2 min 46 s drawn", "$0.000000", "\N{MINUS SIGN}$0.138332"):
+        assert words in row[0]
+    assert "(212) 555-0177<small>Dental</small>" in page
+    assert f"/ops/accounts/{dental.account.id}/calls/CA" in page, "a leg opens its client's call"
+    alone = f"/ops/accounts/{dental.account.id}/what-if?first={TODAY}&last={TODAY}&plan="
+    assert "of clients</th>" not in olga.page(alone)
 
 
 # Undoing.

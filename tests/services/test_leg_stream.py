@@ -41,6 +41,7 @@ def leg(number: int, settled_at: dt.datetime) -> SettledLeg:
         number_type="local",
         number_e164="",
         bridged_seconds=0,
+        account_id=uuid.UUID(int=0),
     )
 
 

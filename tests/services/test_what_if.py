@@ -199,7 +199,10 @@ def test_m02_c15_clients_that_are_settled_together_are_forgiven_what_they_were(
             seen = asked(units, account, version)
             assert seen.total.difference_micros == 0 and seen.differing_legs == 0
         charged += seen.calls.charged_micros
-    assert charged == 400_001, "all that the agency had, and the rest was forgiven"
+        if account is agency:
+            on_its_bill = seen.clients.charged_micros
+            assert (seen.calls.items, seen.clients.items, len(seen.names)) == (0, 24, 4)
+    assert charged == on_its_bill == 400_001, "all that it had, and the rest was forgiven"
 
 
 def test_m02_minutes_of_packages_are_drawn_again_as_they_were(

@@ -4,7 +4,7 @@ Twins live the same days, each under a plan of its own; what one would have paid
 the other is what the other was charged, to the micro. It is not defined, and not compared, where a
 plan lets its account do what the other forbids: texts under a plan that sells none, packages and
 bundles that are bought, calls that a plan refuses or cuts, a free first week of rent that reaches
-over the end of the period; nor where minutes roll over, or clients draw an agency's pool.
+over the end of the period; nor where minutes roll over.
 """
 
 import datetime as dt
@@ -135,6 +135,10 @@ class Twin:
                 {"id": self.account.id, "until": until},
             ).all()
         return Counter(dict(rows))
+
+    def version(self) -> PlanVersion:
+        with self.calendar.units.read() as uow:
+            return plans.get_plan(uow, self.plan)
 
     def under(self, version: PlanVersion | None, until: dt.datetime = UNTIL) -> WhatIf:
         """None: as it was."""
@@ -311,6 +315,58 @@ def test_m02_c5_what_another_version_of_the_plan_led_to_is_not_what_this_one_wou
     assert seen.calls.drawn_seconds == real.calls.drawn_seconds
     assert seen.total.replayed_micros == real.total.charged_micros
     assert one.under(first).total.difference_micros == 0, "what the first led to is what it costs"
+
+
+@pytest.mark.parametrize("scope", ["agency_shared", "account"])
+def test_m02_c15_an_agencys_other_pool_is_drawn_by_its_clients_as_far_as_they_share_it(
+    calendar: Calendar, scope: str
+) -> None:
+    """The clients' own plans stay: their minutes, their rent and their access."""
+    tariff = load_catalogue()["payg"]["tariff"]
+    tariff["rental"] = [line | {"per_month": "9.00"} for line in tariff["rental"]]
+    tariff["inbound"] = [line | {"per_minute": "0.09"} for line in tariff["inbound"]]
+    goes_on = {"exhaustion": "charge_plan_rate"}
+    pool = {"minutes": 90, "scope": scope}
+    version = publish(calendar, "pooled", pool=pool, tariff=tariff, **goes_on)
+    publish(calendar, "club", access_fee={"month": "5.00"}, pool={"minutes": 10}, **goes_on)
+    carrier = FakeCarrier()
+    agencies = [Twin(calendar, "payg", 1), Twin(calendar, "pooled", 2)]
+    clients = [
+        Twin(calendar, plan, 3 + 2 * n + place, parent_id=agency.account.id)
+        for n, agency in enumerate(agencies)
+        for place, plan in enumerate(("payg", "club"))
+    ]
+    twins = [*agencies, *clients]
+    families = [(agencies[0], *clients[:2]), (agencies[1], *clients[2:])]
+    own = {twin.n: twin.buy(carrier, "+1415555") for twin in twins}
+    for on, talk in ((4, 1_800), (8, 2_400), (20, 1_201), (31, 3_000), (34, 601), (36, 600)):
+        if on in (8, 36):
+            calendar.now = MIDNIGHT + dt.timedelta(days=on - 1)
+            for client in clients:
+                with calendar.units.begin() as uow:
+                    to = "agency_shared" if on == 8 else "own"
+                    memberships.set_billing(uow, client.account.scope, to, OLGA)
+        for place, same in enumerate(zip(*families, strict=True)):
+            for twin in same:
+                began = MIDNIGHT + dt.timedelta(days=on - 1, minutes=1_340 + place)
+                twin.call(own[twin.n].id, began, talk)
+        calendar.now = MIDNIGHT + dt.timedelta(days=on, hours=7)
+        for twin in twins if on in (8, 31) else ():
+            twin.text(own[twin.n], "x" * 100)
+        look(calendar)
+    seen, real = agencies[0].under(version), agencies[1].under(None)
+    assert (real.clients.drawn_seconds > 2_000) == (scope == "agency_shared"), "more than their own"
+    assert seen.clients.drawn_seconds == real.clients.drawn_seconds
+    assert seen.clients.replayed_micros == real.clients.charged_micros
+    assert seen.calls.replayed_micros == real.calls.charged_micros
+    assert seen.rent.replayed_micros == real.rent.charged_micros
+    assert seen.access.replayed_micros == real.access.charged_micros == 5_000_000, "a client's"
+    assert seen.total.replayed_micros == real.total.charged_micros
+    back = agencies[1].under(agencies[0].version())
+    assert back.total.replayed_micros == agencies[0].under(None).total.charged_micros
+    for twin in twins:
+        assert twin.under(None).total.difference_micros == 0
+        assert twin.under(twin.version()).total.difference_micros == 0
 
 
 @pytest.mark.parametrize("scope", ["agency_shared", "account"])
