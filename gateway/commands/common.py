@@ -1,7 +1,6 @@
 """What commands share: the runtime, `--json`, and how an account or an amount is named."""
 
 import json
-import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,24 +28,8 @@ def open_runtime() -> "Runtime":
 def find_account(uow: "UnitOfWork", named: str) -> "Account":
     """By id, or by a name that only one account has."""
     from gateway.services import accounts
-    from gateway.services.errors import Conflict, NotFound
 
-    try:
-        scope = accounts.find_scope(uow, uuid.UUID(named))
-    except ValueError:
-        found = [
-            account
-            for account in accounts.list_accounts(uow, query=named, limit=200)
-            if account.name.lower() == named.strip().lower()
-        ]
-        if len(found) > 1:
-            raise Conflict(
-                f"{len(found)} accounts are called {named!a}: name one by its id."
-            ) from None
-        scope = found[0].scope if found else None
-    if scope is None:
-        raise NotFound("account", named)
-    return accounts.get_account(uow, scope)
+    return accounts.find_named(uow, named)
 
 
 def parse_money(text: str) -> int:

@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response
 from gateway import runtime
 from gateway.limits import BANK_FILE, takes
 from gateway.ops.pages import PAGE, blueprint, deed, staff
-from gateway.services import transfers
-from gateway.services.errors import Invalid
+from gateway.services import accounts, transfers
+from gateway.services.errors import Invalid, NotFound
 from gateway.uow import UnitOfWork
 
 COMPLAINTS_SHOWN = 5
@@ -24,10 +24,13 @@ def list_transfers() -> str:
     kept = None if unmatched else "all"
     with runtime.current().units.read() as uow:
         page = transfers.list_transfers(uow, after, PAGE, unmatched=unmatched)
+        credited = {UUID(c["account_id"]) for row in page.items for c in row.credits}
+        names = accounts.names(uow, credited)
     return render_template(
         "ops/transfers.html",
         section="transfers",
         page=page,
+        names={str(id): name for id, name in names.items()},
         unmatched=unmatched,
         next_url=url_for("ops.list_transfers", after=page.next, show=kept) if page.next else None,
         first_url=url_for("ops.list_transfers", show=kept) if after else None,
@@ -75,14 +78,20 @@ def decide_transfer(uow: UnitOfWork, transfer_id: UUID) -> str:
     reason = request.form.get("reason", "").replace("\0", "")[:200]
     if request.form.get("deed") == "assign":
         country = runtime.current().settings.seller_country
-        transfers.assign(uow, transfer_id, _account(), reason, staff().name, seller_country=country)
+        account_id = _account(uow)
+        transfers.assign(uow, transfer_id, account_id, reason, staff().name, seller_country=country)
         return _("Credited.")
     transfers.dismiss(uow, transfer_id, reason, staff().name)
     return _("Dismissed: nothing was credited.")
 
 
-def _account() -> UUID:
+def _account(uow: UnitOfWork) -> UUID:
+    named = request.form.get("account", "").replace("\0", "").strip()[:200]
+    if not named:
+        raise Invalid.at("/account", _("write the name of an account, or its id"))
     try:
-        return UUID(request.form.get("account", "").strip())
-    except ValueError:
-        raise Invalid.at("/account", _("copy the id of an account from its page")) from None
+        return accounts.find_named(uow, named).id
+    except NotFound:
+        raise Invalid.at(
+            "/account", _("no account is called so: look at the list of accounts")
+        ) from None

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,9 +25,11 @@ __all__ = [
     "NewAccount",
     "confirm_vat_id",
     "create_account",
+    "find_named",
     "find_scope",
     "get_account",
     "list_accounts",
+    "names",
     "update_account",
     "withdraw_vat_id",
 ]
@@ -123,6 +125,29 @@ def find_scope(uow: UnitOfWork, account_id: uuid.UUID) -> Scope | None:
     """For staff, who know an account by its id alone."""
     tenant_id = accounts.find_tenant(uow.connection, account_id)
     return None if tenant_id is None else Scope(tenant_id, account_id)
+
+
+def find_named(uow: UnitOfWork, named: str) -> Account:
+    """For staff: by id, or by a name that only one account has, whatever its case. Raises
+    `NotFound`, and `Conflict` where several are called so."""
+    try:
+        scope = find_scope(uow, uuid.UUID(named.strip()))
+    except ValueError:
+        wanted = named.strip().lower()
+        alike = list_accounts(uow, query=named.strip(), limit=200)
+        found = [account for account in alike if account.name.lower() == wanted]
+        if len(found) > 1:
+            words = f"{len(found)} accounts are called {named!a}: name one by its id."
+            raise Conflict(words) from None
+        scope = found[0].scope if found else None
+    if scope is None:
+        raise NotFound("account", named)
+    return get_account(uow, scope)
+
+
+def names(uow: UnitOfWork, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """Of all tenants, for staff."""
+    return accounts.names(uow.connection, account_ids) if account_ids else {}
 
 
 def list_accounts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -198,6 +199,19 @@ def find_tenant(connection: Connection, account_id: uuid.UUID) -> uuid.UUID | No
     return connection.scalar(
         select(AccountDirectoryRow.tenant_id).where(AccountDirectoryRow.account_id == account_id)
     )
+
+
+def names(connection: Connection, account_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    rows = connection.execute(
+        select(AccountRow.id, AccountRow.name)
+        .join(
+            AccountDirectoryRow,
+            (AccountDirectoryRow.tenant_id == AccountRow.tenant_id)
+            & (AccountDirectoryRow.account_id == AccountRow.id),
+        )
+        .where(AccountDirectoryRow.account_id.in_(list(account_ids)))
+    )
+    return {row.id: row.name for row in rows}
 
 
 def find(connection: Connection, scope: Scope) -> Account | None:

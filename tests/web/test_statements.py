@@ -234,9 +234,17 @@ def test_staff_import_a_file_and_assign_what_is_left(world: World, olga: Browser
     assert "$25.00" in page and "The payer wrote no number" in page
     with world.units.read() as uow:
         (row,) = transfers.list_transfers(uow).items
-    fields = {"deed": "assign", "account": str(world.bolt.id), "reason": "by phone"}
-    _send(olga, f"/ops/transfers/{row.id}", fields)
-    assert "Credited." in olga.page("/ops/transfers")
+    fields = {"deed": "assign", "reason": "by phone"}
+    for named, words in (
+        ("", "write the name of an account"),
+        ("Nobody", "no account is called so"),
+        ("\0", "write the name of an account"),
+        ("bolt", "Credited."),
+    ):
+        _send(olga, f"/ops/transfers/{row.id}", fields | {"account": named})
+        assert words in olga.page("/ops/transfers")
+    shown = olga.page("/ops/transfers?show=all")
+    assert f'href="/ops/accounts/{world.bolt.id}">Bolt</a>: 25.00 USD' in shown
     with world.units.read() as uow:
         assert accounts.get_account(uow, world.bolt.scope).balance_micros == 25_000_000
 
