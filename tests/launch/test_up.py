@@ -18,6 +18,7 @@ import pytest
 import redis
 
 from gateway.config import embedded_database_url, embedded_redis_url
+from gateway.embedded import postgres
 from gateway.queues import QUEUES
 from gateway.up import answers_ok
 
@@ -132,14 +133,31 @@ def _free_port() -> int:
             return port
 
 
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the first start in a folder makes of it; most tests copy it and do not wait for that."""
+    made = tmp_path_factory.mktemp("cluster") / "postgres"
+    postgres.prepare(made)
+    return made
+
+
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
+def launch(tmp_path: Path, cluster: Path) -> Iterator[Callable[..., Launched]]:
+    """`in_new_folder`: the launcher makes the database cluster itself."""
     started: list[Launched] = []
     port = _free_port()
     # A shell ignores SIGINT for what it starts in the background, and so would our children.
     earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def start(*names: str, var_dir: Path = tmp_path / "var", under_make: bool = False) -> Launched:
+    def start(
+        *names: str,
+        var_dir: Path = tmp_path / "var",
+        under_make: bool = False,
+        in_new_folder: bool = False,
+    ) -> Launched:
+        if not in_new_folder and not (var_dir / "postgres").exists():
+            var_dir.mkdir(exist_ok=True)
+            subprocess.run(["cp", "-a", cluster, var_dir / "postgres"], check=True)
         output = tmp_path / f"output-{len(started)}"
         started.append(Launched(var_dir, port, names, output=output, under_make=under_make))
         return started[-1]
@@ -157,7 +175,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Launched]]:
 def test_a_stop_signal_ends_every_process(
     launch: Callable[..., Launched], number: signal.Signals
 ) -> None:
-    launched = launch("web", "forker")
+    launched = launch("web", "forker", in_new_folder=number == signal.SIGINT)
     assert launched.says("Ringledger is ready"), launched.output.read_text()
     below = launched.descendants()
     assert len(below) > 8, "postgres, its own children, valkey, web, forker and its fork"
@@ -246,7 +264,7 @@ def test_the_product_survives_the_kill_of_any_one_of_its_processes(
     to be killed is the process whose forks half of the others are."""
     clone = tmp_path / "Ring ledger, a=b"
     clone.mkdir()
-    launched = launch("product", var_dir=clone / "var")
+    launched = launch("product", var_dir=clone / "var", in_new_folder=True)
     assert launched.says("Ringledger is ready", 60), launched.output.read_text()
     programs = (
         *("web", "gateway.sandbox", "clock", "worker_settle", "worker_renewals"),
@@ -332,14 +350,14 @@ def test_what_an_earlier_crash_left_does_not_stop_a_start(
     path = tmp_path / "var" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text.format(pid=os.getpid()))
-    launched = launch("web")
+    launched = launch("web", in_new_folder=name.startswith("postgres.new/"))
     assert launched.says("Ringledger is ready"), launched.output.read_text()
 
 
 def test_a_folder_with_a_long_name_works(launch: Callable[..., Launched], tmp_path: Path) -> None:
     deep = tmp_path / ("a-folder-whose-name-is-too-long-for-a-socket-" * 3) / "var"
     deep.parent.mkdir()
-    launched = launch("web", var_dir=deep)
+    launched = launch("web", var_dir=deep, in_new_folder=True)
     assert launched.says("Ringledger is ready"), launched.output.read_text()
 
 
@@ -349,6 +367,6 @@ def test_a_folder_that_cannot_be_written_is_named_with_its_cure(
 ) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
-    launched = launch("web", var_dir=locked / "var")
+    launched = launch("web", var_dir=locked / "var", in_new_folder=True)
     assert launched.process.wait(20) == 1
     assert "set VAR_DIR to a folder that is" in launched.output.read_text()
