@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, select, text
 
 from gateway.store.accounts import AccountRow
 from gateway.store.base import Scope
@@ -83,13 +83,16 @@ def is_due(connection: Connection, scope: Scope, *, now: dt.datetime) -> bool:
     return bool(connection.scalar(_IS_DUE, values))
 
 
+_OLDEST = (
+    select(AccountRow.look_at)
+    .where(AccountRow.look_at <= bindparam("now"))
+    .order_by(AccountRow.look_at)
+    .limit(1)
+)
+
+
 def oldest_due_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
-    return connection.scalar(
-        select(AccountRow.look_at)
-        .where(AccountRow.look_at <= now)
-        .order_by(AccountRow.look_at)
-        .limit(1)
-    )
+    return connection.scalar(_OLDEST, {"now": now})
 
 
 _LOOK_AGAIN = text("update account set look_at = :at where tenant_id = :tenant_id and id = :id")

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Index, String, and_, select, update
+from sqlalchemy import Connection, Index, Integer, String, and_, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -92,33 +92,41 @@ def add(
 _OPEN = and_(OutboxRow.done_at.is_(None), OutboxRow.dead_at.is_(None))
 
 
+# The clock asks twice a second, and each drain until nothing is due.
+_DUE = select(OutboxRow.due_at).where(
+    OutboxRow.queue == bindparam("of_queue"), OutboxRow.due_at <= bindparam("now"), _OPEN
+)
+_OLDEST = _DUE.order_by(OutboxRow.due_at).limit(1)
+_CLAIMED = (
+    _DUE.with_only_columns(OutboxRow.id)
+    .order_by(OutboxRow.due_at)
+    .limit(bindparam("at_most", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_CLAIM = (
+    update(OutboxRow)
+    .where(OutboxRow.id.in_(select(_CLAIMED.c.id)))
+    .values(attempts=OutboxRow.attempts + 1, due_at=bindparam("again_at"))
+    .returning(
+        OutboxRow.id,
+        OutboxRow.tenant_id,
+        OutboxRow.account_id,
+        OutboxRow.kind,
+        OutboxRow.key,
+        OutboxRow.payload,
+        OutboxRow.attempts,
+    )
+)
+
+
 def claim(
     connection: Connection, queue: str, *, now: dt.datetime, lease: dt.timedelta, limit: int
 ) -> list[DueDeed]:
     """Take the oldest due rows: their next due time moves by the lease, so that a worker that
     dies leaves them to the next one."""
-    due = (
-        select(OutboxRow.id)
-        .where(OutboxRow.queue == queue, OutboxRow.due_at <= now, _OPEN)
-        .order_by(OutboxRow.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    rows = connection.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id.in_(select(due.c.id)))
-        .values(attempts=OutboxRow.attempts + 1, due_at=now + lease)
-        .returning(
-            OutboxRow.id,
-            OutboxRow.tenant_id,
-            OutboxRow.account_id,
-            OutboxRow.kind,
-            OutboxRow.key,
-            OutboxRow.payload,
-            OutboxRow.attempts,
-        )
-    )
+    values = {"of_queue": queue, "now": now, "at_most": limit, "again_at": now + lease}
+    rows = connection.execute(_CLAIM, values)
     return sorted((DueDeed(*row) for row in rows), key=lambda deed: deed.id)
 
 
@@ -149,9 +157,4 @@ def give_up(connection: Connection, deed_id: uuid.UUID, *, error: str, now: dt.d
 
 def oldest_due_at(connection: Connection, queue: str, *, now: dt.datetime) -> dt.datetime | None:
     """When the longest-waiting due row of a queue became due; None when nothing is."""
-    return connection.scalar(
-        select(OutboxRow.due_at)
-        .where(OutboxRow.queue == queue, OutboxRow.due_at <= now, _OPEN)
-        .order_by(OutboxRow.due_at)
-        .limit(1)
-    )
+    return connection.scalar(_OLDEST, {"of_queue": queue, "now": now})

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     String,
     UniqueConstraint,
+    bindparam,
     func,
     select,
 )
@@ -126,29 +127,6 @@ def add_version(
     return id
 
 
-def find_version(connection: Connection, id: uuid.UUID) -> StoredPlanVersion | None:
-    row = connection.execute(_versions().where(PlanVersionRow.id == id)).first()
-    return None if row is None else StoredPlanVersion(*row)
-
-
-def latest_of(connection: Connection, code: str) -> StoredPlanVersion | None:
-    row = connection.execute(_latest().where(PlanRow.code == code)).first()
-    return None if row is None else StoredPlanVersion(*row)
-
-
-def latest_of_kind(connection: Connection, kind: str) -> tuple[StoredPlanVersion, ...]:
-    """The newest version of each plan, by code."""
-    rows = connection.execute(_latest().where(PlanRow.kind == kind).order_by(PlanRow.code))
-    return tuple(StoredPlanVersion(*row) for row in rows)
-
-
-def all_versions(connection: Connection, code: str) -> tuple[StoredPlanVersion, ...]:
-    rows = connection.execute(
-        _versions().where(PlanRow.code == code).order_by(PlanVersionRow.version.desc())
-    )
-    return tuple(StoredPlanVersion(*row) for row in rows)
-
-
 def _versions() -> Select[Any]:
     return select(
         PlanVersionRow.id,
@@ -170,3 +148,32 @@ def _latest() -> Select[Any]:
         .scalar_subquery()
     )
     return _versions().where(PlanVersionRow.version == newest)
+
+
+# Asked for in every drain: describing them anew took as long as their answers.
+_VERSION = _versions().where(PlanVersionRow.id == bindparam("id"))
+_LATEST_OF = _latest().where(PlanRow.code == bindparam("code"))
+_LATEST_OF_KIND = _latest().where(PlanRow.kind == bindparam("kind")).order_by(PlanRow.code)
+
+
+def find_version(connection: Connection, id: uuid.UUID) -> StoredPlanVersion | None:
+    row = connection.execute(_VERSION, {"id": id}).first()
+    return None if row is None else StoredPlanVersion(*row)
+
+
+def latest_of(connection: Connection, code: str) -> StoredPlanVersion | None:
+    row = connection.execute(_LATEST_OF, {"code": code}).first()
+    return None if row is None else StoredPlanVersion(*row)
+
+
+def latest_of_kind(connection: Connection, kind: str) -> tuple[StoredPlanVersion, ...]:
+    """The newest version of each plan, by code."""
+    rows = connection.execute(_LATEST_OF_KIND, {"kind": kind})
+    return tuple(StoredPlanVersion(*row) for row in rows)
+
+
+def all_versions(connection: Connection, code: str) -> tuple[StoredPlanVersion, ...]:
+    rows = connection.execute(
+        _versions().where(PlanRow.code == code).order_by(PlanVersionRow.version.desc())
+    )
+    return tuple(StoredPlanVersion(*row) for row in rows)

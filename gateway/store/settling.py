@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     String,
+    bindparam,
     func,
     select,
     update,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Currency, Micros, Scope, TenantId
+from gateway.store.base import Base, Currency, Micros, Scope, TenantId, scope_values
 
 
 class SettlementDayRow(Base):
@@ -85,13 +86,20 @@ def last_of(connection: Connection, scope: Scope) -> StoredDay | None:
     return None if row is None else StoredDay(*row)
 
 
+_DUE = (
+    select(*_COLUMNS)
+    .where(
+        SettlementDayRow.tenant_id == bindparam("tenant_id"),
+        SettlementDayRow.account_id == bindparam("account_id"),
+        SettlementDayRow.state == "due",
+    )
+    .order_by(SettlementDayRow.day)
+)
+
+
 def due_of(connection: Connection, scope: Scope) -> list[StoredDay]:
     """Days that were billed and not paid, the oldest first."""
-    rows = connection.execute(
-        select(*_COLUMNS)
-        .where(*_of(scope), SettlementDayRow.state == "due")
-        .order_by(SettlementDayRow.day)
-    )
+    rows = connection.execute(_DUE, scope_values(scope))
     return [StoredDay(*row) for row in rows]
 
 
