@@ -12,7 +12,7 @@ from sqlalchemy import Connection, ForeignKeyConstraint, Index, insert, select, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing.included import Stretch
-from gateway.store.base import Base, Micros, Scope, TenantId
+from gateway.store.base import Base, Micros, Scope, TenantId, of_scope, scope_values
 
 
 class IncludedCreditRow(Base):
@@ -68,17 +68,17 @@ class StoredCredit:
 _COLUMNS = tuple(getattr(IncludedCreditRow, name) for name in StoredCredit.__dataclass_fields__)
 
 
+_LAST = (
+    select(*_COLUMNS)
+    .where(*of_scope(IncludedCreditRow))
+    .order_by(IncludedCreditRow.n.desc())
+    .limit(1)
+)
+
+
 def last_of(connection: Connection, scope: Scope) -> StoredCredit | None:
     """Of the newest cycle that had any; it may be closed."""
-    row = connection.execute(
-        select(*_COLUMNS)
-        .where(
-            IncludedCreditRow.tenant_id == scope.tenant_id,
-            IncludedCreditRow.account_id == scope.account_id,
-        )
-        .order_by(IncludedCreditRow.n.desc())
-        .limit(1)
-    ).one_or_none()
+    row = connection.execute(_LAST, scope_values(scope)).one_or_none()
     return None if row is None else StoredCredit(*row)
 
 

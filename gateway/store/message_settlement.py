@@ -43,16 +43,17 @@ def due_accounts(connection: Connection, after: Scope, *, limit: int) -> list[Sc
     ]
 
 
-def oldest_due_at(connection: Connection) -> dt.datetime | None:
-    """Since when the longest-waiting text is due, among the first thousand."""
-    found: dt.datetime | None = connection.scalar(
-        text(
-            """
+_OLDEST = text(
+    """
 select min(due_at) from (
   select due_at from message where due_at is not null and settled_at is null limit 1000) as due
 """
-        )
-    )
+)
+
+
+def oldest_due_at(connection: Connection) -> dt.datetime | None:
+    """Since when the longest-waiting text is due, among the first thousand."""
+    found: dt.datetime | None = connection.scalar(_OLDEST)
     return found
 
 

@@ -40,9 +40,9 @@ def recheck_all(connection: Connection, *, at: dt.datetime) -> int:
     return connection.execute(statement, {"at": at}).rowcount
 
 
+_OLDEST = text("select check_at from message where check_at <= :now order by check_at limit 1")
+
+
 def oldest_check_at(connection: Connection, *, now: dt.datetime) -> dt.datetime | None:
-    found: dt.datetime | None = connection.scalar(
-        text("select check_at from message where check_at <= :now order by check_at limit 1"),
-        {"now": now},
-    )
+    found: dt.datetime | None = connection.scalar(_OLDEST, {"now": now})
     return found

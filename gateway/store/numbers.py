@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     ForeignKeyConstraint,
     Index,
+    Integer,
     String,
     UniqueConstraint,
     bindparam,
@@ -316,15 +317,20 @@ def open_orders(connection: Connection, scope: Scope) -> tuple[NumberOrder, ...]
     return tuple(NumberOrder(*row) for row in rows)
 
 
+_STALE = (
+    _ORDERS.where(
+        NumberOrderRow.state.in_(OPEN_STATES), NumberOrderRow.created_at < bindparam("older_than")
+    )
+    .order_by(NumberOrderRow.created_at)
+    .limit(bindparam("at_most", type_=Integer))
+)
+
+
 def stale_orders(
     connection: Connection, *, older_than: dt.datetime, limit: int
 ) -> tuple[NumberOrder, ...]:
     """Of all tenants: what a crash or a lost answer left open."""
-    rows = connection.execute(
-        _ORDERS.where(NumberOrderRow.state.in_(OPEN_STATES), NumberOrderRow.created_at < older_than)
-        .order_by(NumberOrderRow.created_at)
-        .limit(limit)
-    )
+    rows = connection.execute(_STALE, {"older_than": older_than, "at_most": limit})
     return tuple(NumberOrder(*row) for row in rows)
 
 

@@ -130,10 +130,15 @@ def claim(
     return sorted((DueDeed(*row) for row in rows), key=lambda deed: deed.id)
 
 
+_FINISH = (
+    update(OutboxRow)
+    .where(OutboxRow.id == bindparam("deed_id"))
+    .values(done_at=bindparam("now"), last_error=None)
+)
+
+
 def finish(connection: Connection, deed_id: uuid.UUID, *, now: dt.datetime) -> None:
-    connection.execute(
-        update(OutboxRow).where(OutboxRow.id == deed_id).values(done_at=now, last_error=None)
-    )
+    connection.execute(_FINISH, {"deed_id": deed_id, "now": now})
 
 
 def postpone(

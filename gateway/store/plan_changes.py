@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     String,
     and_,
+    bindparam,
     insert,
     select,
     update,
@@ -21,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Key, Scope, TenantId
+from gateway.store.base import Base, Key, Scope, TenantId, of_scope, scope_values
 
 
 class PlanChangeRow(Base):
@@ -192,18 +193,19 @@ def waiting(connection: Connection, *, limit: int) -> tuple[PlanChange, ...]:
     return tuple(PlanChange(*row) for row in rows)
 
 
+_DUE = _CHANGES.where(
+    *of_scope(PlanChangeRow),
+    PlanChangeRow.state == "scheduled",
+    PlanChangeRow.effective_at <= bindparam("now"),
+    PlanChangeRow.automatic == bindparam("is_automatic"),
+).order_by(PlanChangeRow.effective_at, PlanChangeRow.id)
+
+
 def due(
     connection: Connection, scope: Scope, *, now: dt.datetime, automatic: bool
 ) -> tuple[PlanChange, ...]:
-    rows = connection.execute(
-        _CHANGES.where(
-            PlanChangeRow.tenant_id == scope.tenant_id,
-            PlanChangeRow.account_id == scope.account_id,
-            PlanChangeRow.state == "scheduled",
-            PlanChangeRow.effective_at <= now,
-            PlanChangeRow.automatic == automatic,
-        ).order_by(PlanChangeRow.effective_at, PlanChangeRow.id)
-    )
+    values = {**scope_values(scope), "now": now, "is_automatic": automatic}
+    rows = connection.execute(_DUE, values)
     return tuple(PlanChange(*row) for row in rows)
 
 

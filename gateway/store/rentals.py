@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from gateway.store.base import Scope, of_scope, scope_values
 from gateway.store.numbers import DidRow
@@ -37,36 +37,30 @@ class StoredRental:
 _RENTALS = select(*(getattr(DidRow, name) for name in StoredRental.__dataclass_fields__))
 
 
+_RENTED = _RENTALS.where(
+    *of_scope(DidRow), DidRow.released_at.is_(None), DidRow.rent_due_at <= bindparam("due_by")
+).order_by(DidRow.rent_due_at, DidRow.id)
+_HAS_WAITING = select(
+    select(DidRow.id)
+    .where(
+        *of_scope(DidRow),
+        DidRow.released_at.is_(None),
+        DidRow.rent_due_at > DidRow.rented_until,
+    )
+    .exists()
+)
+
+
 def rented(
     connection: Connection, scope: Scope, *, due_by: dt.datetime
 ) -> tuple[StoredRental, ...]:
     """Numbers whose next month is due by an instant, the longest due first."""
-    rows = connection.execute(
-        _RENTALS.where(
-            DidRow.tenant_id == scope.tenant_id,
-            DidRow.account_id == scope.account_id,
-            DidRow.released_at.is_(None),
-            DidRow.rent_due_at <= due_by,
-        ).order_by(DidRow.rent_due_at, DidRow.id)
-    )
+    rows = connection.execute(_RENTED, {**scope_values(scope), "due_by": due_by})
     return tuple(StoredRental(*row) for row in rows)
 
 
 def has_waiting(connection: Connection, scope: Scope) -> bool:
-    return bool(
-        connection.scalar(
-            select(
-                select(DidRow.id)
-                .where(
-                    DidRow.tenant_id == scope.tenant_id,
-                    DidRow.account_id == scope.account_id,
-                    DidRow.released_at.is_(None),
-                    DidRow.rent_due_at > DidRow.rented_until,
-                )
-                .exists()
-            )
-        )
-    )
+    return bool(connection.scalar(_HAS_WAITING, scope_values(scope)))
 
 
 def bought_ever(connection: Connection, scope: Scope) -> int:

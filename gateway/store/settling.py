@@ -14,7 +14,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     String,
-    bindparam,
     func,
     select,
     update,
@@ -22,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import Base, Currency, Micros, Scope, TenantId, scope_values
+from gateway.store.base import Base, Currency, Micros, Scope, TenantId, of_scope, scope_values
 
 
 class SettlementDayRow(Base):
@@ -79,20 +78,22 @@ class StoredDay:
 _COLUMNS = [getattr(SettlementDayRow, name) for name in StoredDay.__slots__]
 
 
+_LAST = (
+    select(*_COLUMNS)
+    .where(*of_scope(SettlementDayRow))
+    .order_by(SettlementDayRow.day.desc())
+    .limit(1)
+)
+
+
 def last_of(connection: Connection, scope: Scope) -> StoredDay | None:
-    row = connection.execute(
-        select(*_COLUMNS).where(*_of(scope)).order_by(SettlementDayRow.day.desc()).limit(1)
-    ).first()
+    row = connection.execute(_LAST, scope_values(scope)).first()
     return None if row is None else StoredDay(*row)
 
 
 _DUE = (
     select(*_COLUMNS)
-    .where(
-        SettlementDayRow.tenant_id == bindparam("tenant_id"),
-        SettlementDayRow.account_id == bindparam("account_id"),
-        SettlementDayRow.state == "due",
-    )
+    .where(*of_scope(SettlementDayRow), SettlementDayRow.state == "due")
     .order_by(SettlementDayRow.day)
 )
 

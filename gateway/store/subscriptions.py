@@ -118,16 +118,16 @@ def open_of(connection: Connection, scope: Scope) -> StoredSubscription | None:
     return None if row is None else StoredSubscription(*row)
 
 
+_LAST = (
+    _SUBSCRIPTIONS.where(*of_scope(SubscriptionRow))
+    .order_by(SubscriptionRow.created_at.desc())
+    .limit(1)
+)
+
+
 def last_of(connection: Connection, scope: Scope) -> StoredSubscription | None:
     """The newest, ended or not."""
-    row = connection.execute(
-        _SUBSCRIPTIONS.where(
-            SubscriptionRow.tenant_id == scope.tenant_id,
-            SubscriptionRow.account_id == scope.account_id,
-        )
-        .order_by(SubscriptionRow.created_at.desc())
-        .limit(1)
-    ).first()
+    row = connection.execute(_LAST, scope_values(scope)).first()
     return None if row is None else StoredSubscription(*row)
 
 
