@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.services import debit_runs
 from gateway.services.accounts import Account
 from tests.cli.conftest import Terminal
-from tests.services.conftest import on_sale, units  # noqa: F401
+from tests.services.conftest import units  # noqa: F401
 from tests.services.days import Calendar
 from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 13 April
     calendar,
@@ -15,6 +17,11 @@ from tests.services.test_debits import (  # noqa: F401  Dora, with 35.70 due on 
 )
 
 IBAN = "DE02120300000000202051"
+
+
+@pytest.fixture
+def on_sale(ringledger: Terminal) -> None:
+    """`ringledger db upgrade` has published the catalogue."""
 
 
 def test_s5_18_a_mandate_is_kept_and_its_number_is_shown_by_its_ends(
