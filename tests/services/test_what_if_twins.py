@@ -322,13 +322,18 @@ def test_m02_c15_an_agencys_other_pool_is_drawn_by_its_clients_as_far_as_they_sh
     calendar: Calendar, scope: str
 ) -> None:
     """The clients' own plans stay: their minutes, their rent and their access."""
-    tariff = load_catalogue()["payg"]["tariff"]
-    tariff["rental"] = [line | {"per_month": "9.00"} for line in tariff["rental"]]
-    tariff["inbound"] = [line | {"per_minute": "0.09"} for line in tariff["inbound"]]
+    payg = load_catalogue()["payg"]["tariff"]
+    tariff = payg | {
+        "rental": [line | {"per_month": "9.00"} for line in payg["rental"]],
+        "inbound": [line | {"per_minute": "0.09"} for line in payg["inbound"]],
+    }
     goes_on = {"exhaustion": "charge_plan_rate"}
-    pool = {"minutes": 90, "scope": scope}
+    # Both legs of a call end together, and which of them draws first is nobody's wish.
+    inbound = {"leg_scope": ["inbound"]}
+    pool = {"minutes": 90, "scope": scope, **inbound}
     version = publish(calendar, "pooled", pool=pool, tariff=tariff, **goes_on)
-    publish(calendar, "club", access_fee={"month": "5.00"}, pool={"minutes": 10}, **goes_on)
+    own_pool = {"minutes": 10, **inbound}
+    publish(calendar, "club", access_fee={"month": "5.00"}, pool=own_pool, **goes_on)
     carrier = FakeCarrier()
     agencies = [Twin(calendar, "payg", 1), Twin(calendar, "pooled", 2)]
     clients = [
