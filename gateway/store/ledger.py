@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
+    bindparam,
     select,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -351,8 +352,11 @@ def tenants(connection: Connection) -> list[uuid.UUID]:
     return list(connection.scalars(select(ChainHeadRow.tenant_id).order_by(ChainHeadRow.tenant_id)))
 
 
+_POSTING = select(PostingRow).where(
+    PostingRow.tenant_id == bindparam("tenant_id"), PostingRow.key == bindparam("key")
+)
+
+
 def find_posting(connection: Connection, tenant_id: uuid.UUID, key: str) -> Posting | None:
-    row = connection.execute(
-        select(PostingRow).where(PostingRow.tenant_id == tenant_id, PostingRow.key == key)
-    ).first()
+    row = connection.execute(_POSTING, {"tenant_id": tenant_id, "key": key}).first()
     return None if row is None else posting_of(row)

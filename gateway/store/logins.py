@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Connection, String, select, update
+from sqlalchemy import CheckConstraint, Connection, String, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -68,8 +68,13 @@ def add(connection: Connection, login: Login, password_hash: str) -> bool:
     return added.first() is not None
 
 
+_NAMES = tuple(Login.__dataclass_fields__)
+_SHOWN = select(*(getattr(LoginRow, name) for name in _NAMES))
+_ONE = _SHOWN.where(LoginRow.id == bindparam("id"))  # asked for with every page
+
+
 def find(connection: Connection, id: uuid.UUID) -> Login | None:
-    row = connection.execute(_SHOWN.where(LoginRow.id == id)).first()
+    row = connection.execute(_ONE, {"id": id}).first()
     return None if row is None else Login(*row)
 
 
@@ -102,7 +107,3 @@ def set_password(
     if end_sessions:
         values["session_epoch"] = LoginRow.session_epoch + 1
     connection.execute(update(LoginRow).where(LoginRow.id == id).values(**values))
-
-
-_NAMES = tuple(Login.__dataclass_fields__)
-_SHOWN = select(*(getattr(LoginRow, name) for name in _NAMES))

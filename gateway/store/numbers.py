@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gateway.store.base import E164, Base, Key, Micros, Scope, TenantId
+from gateway.store.base import E164, Base, Key, Micros, Scope, TenantId, of_scope, scope_values
 
 
 class DidDirectoryRow(Base):
@@ -182,14 +182,11 @@ _ORDERS = select(*(getattr(NumberOrderRow, name) for name in NumberOrder.__datac
 OPEN_STATES = ("pending", "unknown")
 
 
+_ONE = _NUMBERS.where(*of_scope(DidRow), DidRow.id == bindparam("did_id"))
+
+
 def find(connection: Connection, scope: Scope, did_id: uuid.UUID) -> Number | None:
-    row = connection.execute(
-        _NUMBERS.where(
-            DidRow.tenant_id == scope.tenant_id,
-            DidRow.account_id == scope.account_id,
-            DidRow.id == did_id,
-        )
-    ).first()
+    row = connection.execute(_ONE, {**scope_values(scope), "did_id": did_id}).first()
     return None if row is None else Number(*row)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal, or_, select, text
+from sqlalchemy import Connection, Row, Select, bindparam, func, literal, or_, select, text
 from sqlalchemy.orm import aliased
 
-from gateway.store.base import Scope
+from gateway.store.base import Scope, of_scope, scope_values
 from gateway.store.calls import CallRow
 from gateway.store.ledger import PostingRow
 from gateway.store.legs import LegRow
@@ -17,6 +17,26 @@ from gateway.store.receipts import ReceiptRow
 
 SCAN_MAX = 20_000
 """Lines looked through for one page when only some kinds are asked for: about 15 ms."""
+
+
+# Served by `ix_posting_statement`; what moved no wallet is no line of a statement.
+_LINES = (
+    select(PostingRow)
+    .where(*of_scope(PostingRow), PostingRow.balance_after_micros.is_not(None))
+    .order_by(PostingRow.seq.desc())
+)
+
+
+def _with_side(lines: Select[Any]) -> Select[*tuple[Any, ...]]:
+    """`takes`: the wallet or the bucket is the side that gives, so the line is a charge."""
+    line = lines.subquery()
+    takes = or_(
+        *(line.c.debit.startswith(f"{kind}:") for kind in ("wallet", "package", "pool", "bundle"))
+    )
+    return select(line, takes.label("takes")).order_by(line.c.seq.desc())
+
+
+_ONE = _with_side(_LINES.where(PostingRow.seq == bindparam("of_seq")))
 
 
 def page(
@@ -28,22 +48,22 @@ def page(
     kinds: Collection[str],
 ) -> tuple[Sequence[Row[*tuple[Any, ...]]], int | None]:
     """At most `limit` lines, and the seq where a search that gave up after `SCAN_MAX` stopped."""
-    window = _lines(scope)
+    window, values = _LINES, scope_values(scope)
     if before_seq is not None:
         window = window.where(PostingRow.seq < before_seq)
     if not kinds:
-        return connection.execute(_with_side(window.limit(limit))).all(), None
+        return connection.execute(_with_side(window.limit(limit)), values).all(), None
     seen = window.limit(SCAN_MAX).subquery()
     wanted = select(seen).where(seen.c.kind.in_(kinds)).order_by(seen.c.seq.desc()).limit(limit)
-    rows = connection.execute(_with_side(wanted)).all()
+    rows = connection.execute(_with_side(wanted), values).all()
     if len(rows) == limit:
         return rows, None
-    lowest, count = connection.execute(select(func.min(seen.c.seq), func.count())).one()
+    lowest, count = connection.execute(select(func.min(seen.c.seq), func.count()), values).one()
     return rows, lowest if count == SCAN_MAX else None
 
 
 def one(connection: Connection, scope: Scope, seq: int) -> Row[*tuple[Any, ...]] | None:
-    return connection.execute(_with_side(_lines(scope).where(PostingRow.seq == seq))).one_or_none()
+    return connection.execute(_ONE, {**scope_values(scope), "of_seq": seq}).one_or_none()
 
 
 def by_keys(
@@ -52,8 +72,8 @@ def by_keys(
     """Lines by the event that caused them, oldest first."""
     if not keys:
         return ()
-    found = _with_side(_lines(scope).where(PostingRow.key.in_(keys)))
-    return connection.execute(found).all()[::-1]
+    found = _with_side(_LINES.where(PostingRow.key.in_(keys)))
+    return connection.execute(found, scope_values(scope)).all()[::-1]
 
 
 _DRAW_KEYS = text(
@@ -73,28 +93,6 @@ def draw_keys(connection: Connection, scope: Scope, leg_sids: Collection[str]) -
     return list(
         connection.scalars(_DRAW_KEYS, {"tenant_id": scope.tenant_id, "legs": list(leg_sids)})
     )
-
-
-def _lines(scope: Scope) -> Select[*tuple[Any, ...]]:
-    """Served by `ix_posting_statement`; what moved no wallet is no line of a statement."""
-    return (
-        select(PostingRow)
-        .where(
-            PostingRow.tenant_id == scope.tenant_id,
-            PostingRow.account_id == scope.account_id,
-            PostingRow.balance_after_micros.is_not(None),
-        )
-        .order_by(PostingRow.seq.desc())
-    )
-
-
-def _with_side(lines: Select[Any]) -> Select[*tuple[Any, ...]]:
-    """`takes`: the wallet or the bucket is the side that gives, so the line is a charge."""
-    line = lines.subquery()
-    takes = or_(
-        *(line.c.debit.startswith(f"{kind}:") for kind in ("wallet", "package", "pool", "bundle"))
-    )
-    return select(line, takes.label("takes")).order_by(line.c.seq.desc())
 
 
 def metered(
