@@ -63,9 +63,11 @@ def count(number: int | None) -> str:
 
 
 def seconds(value: int | None) -> str:
-    """ "83 s", and from two minutes on "2 min 05 s"."""
+    """ "83 s", and from two minutes on "2 min 05 s"; an overdrawn pool stands below zero."""
     if value is None:
         return NONE
+    if value < 0:
+        return f"{MINUS}{seconds(-value)}"
     if value < 120:
         return f"{value} s"
     minutes, rest = divmod(value, 60)

@@ -32,7 +32,15 @@ def test_money_is_exact_and_its_short_form_never_promises_more(
 
 @pytest.mark.parametrize(
     "value, words",
-    [(0, "0 s"), (83, "83 s"), (119, "119 s"), (125, "2 min 05 s"), (3_725, "1 h 02 min")],
+    [
+        (0, "0 s"),
+        (83, "83 s"),
+        (119, "119 s"),
+        (125, "2 min 05 s"),
+        (3_725, "1 h 02 min"),
+        (-8, "\u22128 s"),
+        (-3_892, "\u22121 h 04 min"),
+    ],
 )
 def test_seconds_read_like_a_clock(value: int, words: str) -> None:
     assert figures.seconds(value) == words
