@@ -75,7 +75,7 @@ class _Statement(Paper):
         owed = f"{amount(document['owed_micros'], at_least=2)} {self.currency}"
         self.total("Total owed", owed)
         note = closing_note(document)
-        if document.get("debit"):
+        if document.get("debit") and self.seller.creditor_id:
             note += f" Our creditor identifier is {self.seller.creditor_id}."
         self.note(note)
 

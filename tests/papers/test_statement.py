@@ -81,6 +81,28 @@ def test_it_says_why_so_much_is_owed(changes: dict[str, Any], wanted: str) -> No
 
 
 @pytest.mark.parametrize(
+    "creditor_id, said",
+    [
+        pytest.param("GB98ZZZ09999999999", True, id="S5-18 on each debit's announcement"),
+        pytest.param("", False, id="where the setting is empty by now"),
+    ],
+)
+def test_the_creditor_is_named_beside_the_mandate(creditor_id: str, said: bool) -> None:
+    debit = {
+        "amount": "0.07",
+        "iban": "DE02",
+        "collect_on": "2026-12-15",
+        "mandate": "M-17",
+        "signed_on": "2026-03-02",
+    }
+    owing = document(CALL, mode="postpaid", before=0, debit=debit)
+    seller = replace(SELLER, creditor_id=creditor_id)
+    found = words(PdfReader(io.BytesIO(render(owing, seller, ISSUED))))
+    assert "under your mandate" in " ".join(found.split())
+    assert ("creditor identifier" in " ".join(found.split())) == said
+
+
+@pytest.mark.parametrize(
     "micros, text",
     [
         pytest.param(49_930_834, "49.930834", id="every micro"),
