@@ -11,6 +11,7 @@ import datetime as dt
 import itertools
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -317,6 +318,42 @@ def test_m02_c5_what_another_version_of_the_plan_led_to_is_not_what_this_one_wou
     assert one.under(first).total.difference_micros == 0, "what the first led to is what it costs"
 
 
+Family = tuple[Twin, ...]
+"""An agency, and its clients."""
+
+
+def live_as_families(calendar: Calendar, families: Sequence[Family], *, alone_again: int) -> None:
+    """Clients share from the eighth day until a later one; those of the same place call alike."""
+    carrier = FakeCarrier()
+    twins = [*itertools.chain.from_iterable(families)]
+    own = {twin.n: twin.buy(carrier, "+1415555") for twin in twins}
+    for on, talk in ((4, 1_800), (8, 2_400), (20, 1_201), (31, 3_000), (34, 601), (36, 600)):
+        if on in (8, alone_again):
+            calendar.now = MIDNIGHT + dt.timedelta(days=on - 1)
+            for _, *clients in families:
+                for client in clients:
+                    with calendar.units.begin() as uow:
+                        to = "agency_shared" if on == 8 else "own"
+                        memberships.set_billing(uow, client.account.scope, to, OLGA)
+        for place, alike in enumerate(zip(*families, strict=True)):
+            for twin in alike:
+                began = MIDNIGHT + dt.timedelta(days=on - 1, minutes=1_340 + place)
+                twin.call(own[twin.n].id, began, talk)
+        calendar.now = MIDNIGHT + dt.timedelta(days=on, hours=7)
+        for twin in twins if on in (8, 31) else ():
+            twin.text(own[twin.n], "x" * 100)
+        look(calendar)
+
+
+def families_of(calendar: Calendar, agencies_on: Sequence[str], *clients: str) -> list[Family]:
+    n = itertools.count(1)
+    agencies = [Twin(calendar, plan, next(n)) for plan in agencies_on]
+    return [
+        (agency, *(Twin(calendar, plan, next(n), parent_id=agency.account.id) for plan in clients))
+        for agency in agencies
+    ]
+
+
 @pytest.mark.parametrize("scope", ["agency_shared", "account"])
 def test_m02_c15_an_agencys_other_pool_is_drawn_by_its_clients_as_far_as_they_share_it(
     calendar: Calendar, scope: str
@@ -334,31 +371,9 @@ def test_m02_c15_an_agencys_other_pool_is_drawn_by_its_clients_as_far_as_they_sh
     version = publish(calendar, "pooled", pool=pool, tariff=tariff, **goes_on)
     own_pool = {"minutes": 10, **inbound}
     publish(calendar, "club", access_fee={"month": "5.00"}, pool=own_pool, **goes_on)
-    carrier = FakeCarrier()
-    agencies = [Twin(calendar, "payg", 1), Twin(calendar, "pooled", 2)]
-    clients = [
-        Twin(calendar, plan, 3 + 2 * n + place, parent_id=agency.account.id)
-        for n, agency in enumerate(agencies)
-        for place, plan in enumerate(("payg", "club"))
-    ]
-    twins = [*agencies, *clients]
-    families = [(agencies[0], *clients[:2]), (agencies[1], *clients[2:])]
-    own = {twin.n: twin.buy(carrier, "+1415555") for twin in twins}
-    for on, talk in ((4, 1_800), (8, 2_400), (20, 1_201), (31, 3_000), (34, 601), (36, 600)):
-        if on in (8, 36):
-            calendar.now = MIDNIGHT + dt.timedelta(days=on - 1)
-            for client in clients:
-                with calendar.units.begin() as uow:
-                    to = "agency_shared" if on == 8 else "own"
-                    memberships.set_billing(uow, client.account.scope, to, OLGA)
-        for place, same in enumerate(zip(*families, strict=True)):
-            for twin in same:
-                began = MIDNIGHT + dt.timedelta(days=on - 1, minutes=1_340 + place)
-                twin.call(own[twin.n].id, began, talk)
-        calendar.now = MIDNIGHT + dt.timedelta(days=on, hours=7)
-        for twin in twins if on in (8, 31) else ():
-            twin.text(own[twin.n], "x" * 100)
-        look(calendar)
+    families = families_of(calendar, ("payg", "pooled"), "payg", "club")
+    live_as_families(calendar, families, alone_again=36)
+    agencies = [agency for agency, *_ in families]
     seen, real = agencies[0].under(version), agencies[1].under(None)
     assert (real.clients.drawn_seconds > 2_000) == (scope == "agency_shared"), "more than their own"
     assert seen.clients.drawn_seconds == real.clients.drawn_seconds
@@ -369,7 +384,7 @@ def test_m02_c15_an_agencys_other_pool_is_drawn_by_its_clients_as_far_as_they_sh
     assert seen.total.replayed_micros == real.total.charged_micros
     back = agencies[1].under(agencies[0].version())
     assert back.total.replayed_micros == agencies[0].under(None).total.charged_micros
-    for twin in twins:
+    for twin in itertools.chain.from_iterable(families):
         assert twin.under(None).total.difference_micros == 0
         assert twin.under(twin.version()).total.difference_micros == 0
 
@@ -379,27 +394,9 @@ def test_m02_c15_an_agencys_credit_pays_for_its_clients_as_far_as_they_share_it(
     calendar: Calendar, scope: str
 ) -> None:
     version = publish(calendar, "ten", included={"credit": "10.00", "scope": scope})
-    carrier = FakeCarrier()
-    agencies = [Twin(calendar, "payg", 1), Twin(calendar, "ten", 2)]
-    clients = [
-        Twin(calendar, "payg", 3 + n, parent_id=agency.account.id)
-        for n, agency in enumerate(agencies)
-    ]
-    twins = [*agencies, *clients]
-    own = {twin.n: twin.buy(carrier, "+1415555") for twin in twins}
-    for on, talk in ((4, 1_800), (8, 2_400), (20, 1_201), (31, 3_000), (34, 601), (36, 600)):
-        if on in (8, 34):
-            calendar.now = MIDNIGHT + dt.timedelta(days=on - 1)
-            for client in clients:
-                with calendar.units.begin() as uow:
-                    to = "agency_shared" if on == 8 else "own"
-                    memberships.set_billing(uow, client.account.scope, to, OLGA)
-        for twin in twins:
-            twin.call(own[twin.n].id, MIDNIGHT + dt.timedelta(days=on - 1, minutes=1_340), talk)
-        calendar.now = MIDNIGHT + dt.timedelta(days=on, hours=7)
-        for twin in twins if on in (8, 31) else ():
-            twin.text(own[twin.n], "x" * 100)
-        look(calendar)
+    families = families_of(calendar, ("payg", "ten"), "payg")
+    live_as_families(calendar, families, alone_again=34)
+    agencies = [agency for agency, *_ in families]
     seen, real = agencies[0].under(version), agencies[1].under(None)
     assert seen.included.replayed_micros == real.included.charged_micros
     drawn = -real.included.charged_micros
