@@ -79,10 +79,11 @@ def settle_accounts(
     is_busy = len(locked) < len(account_ids)
     if not legs:
         return Settled(0, None, is_busy)
-    members = _members(uow, tenant_id, locked, legs)
+    journal: list[Posting] = []  # of all: the chain has their lines in the order of the legs
+    members = _members(uow, tenant_id, locked, legs, journal)
     agency = None
     if any(members[leg.account_id].is_shared(leg) for leg in legs):
-        agency = _agency(uow, tenant_id, members)
+        agency = _agency(uow, tenant_id, members, journal)
         if agency is None:
             return BUSY
         _check_credit(uow, agency.scope, agency.locked, before)
@@ -113,11 +114,10 @@ def _members(
     tenant_id: uuid.UUID,
     locked: Mapping[uuid.UUID, LockedBooks],
     legs: Iterable[DueLeg],
+    journal: list[Posting],
 ) -> dict[uuid.UUID, Member]:
-    """All write into one journal: the chain has their lines in the order of the legs."""
     due = {id: locked[id] for id in {leg.account_id for leg in legs}}
     paid_in_advance = minutes.open_minutes(uow, tenant_id, due)
-    journal: list[Posting] = []
     return {
         id: Member(
             Books(Scope(tenant_id, id), books, books.balance_micros, journal),
@@ -128,15 +128,15 @@ def _members(
 
 
 def _agency(
-    uow: UnitOfWork, tenant_id: uuid.UUID, members: Mapping[uuid.UUID, Member]
+    uow: UnitOfWork,
+    tenant_id: uuid.UUID,
+    members: Mapping[uuid.UUID, Member],
+    journal: list[Posting],
 ) -> Books | None:
     """The tenant's root, which may have legs here as well; None where another worker holds it."""
     if tenant_id in members:
         return members[tenant_id].books
-    taken = payers.take(uow, Scope(tenant_id, tenant_id))
-    if taken is not None:
-        taken.postings = next(iter(members.values())).books.postings
-    return taken
+    return payers.take(uow, Scope(tenant_id, tenant_id), journal)
 
 
 def _check_credit(uow: UnitOfWork, scope: Scope, locked: LockedBooks, before: dt.datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from billing.memberships import shares_billing_at
+from billing.postings import Posting
 from gateway.services.ledger import Books
 from gateway.store import ledger, memberships
 from gateway.store.base import Scope
@@ -34,8 +35,11 @@ def join(uow: UnitOfWork, opened: Books) -> None:
         opened.payer = Books(agency, locked, locked.balance_micros)
 
 
-def take(uow: UnitOfWork, agency: Scope) -> Books | None:
-    """The agency's books for a drain, which never waits for them: None means later."""
+def take(uow: UnitOfWork, agency: Scope, journal: list[Posting] | None = None) -> Books | None:
+    """The agency's books for a drain, which never waits for them: None means later. `journal`: that
+    of the books beside which they are written."""
     locked = ledger.lock_free_books(uow.connection, agency.tenant_id, [agency.account_id])
     found = locked.get(agency.account_id)
-    return None if found is None else Books(agency, found, found.balance_micros)
+    if found is None:
+        return None
+    return Books(agency, found, found.balance_micros, [] if journal is None else journal)

@@ -27,8 +27,8 @@ from gateway.services.message_settlement import rated_by
 from gateway.services.plans import PlanVersion
 from gateway.services.replay import OVERLAP, Replayed
 from gateway.store import included_credit as credit_store
+from gateway.store import period_bill, statement_lines
 from gateway.store import replay as store
-from gateway.store import statement_lines
 from gateway.store.base import Scope
 from gateway.uow import UnitOfWork
 
@@ -52,8 +52,8 @@ class Sums:
         """Positive where the other plan is dearer."""
         return self.replayed_micros - self.charged_micros
 
-    def add(self, charged_micros: int, replayed_micros: int) -> None:
-        self.items += 1
+    def add(self, charged_micros: int, replayed_micros: int, items: int = 1) -> None:
+        self.items += items
         self.charged_micros += charged_micros
         self.replayed_micros += replayed_micros
 
@@ -117,9 +117,7 @@ class WhatIf:
         whole = Sums()
         parts = (self.calls, self.texts, self.clients, self.rent, self.access, self.included)
         for part in parts:
-            whole.items += part.items
-            whole.charged_micros += part.charged_micros
-            whole.replayed_micros += part.replayed_micros
+            whole.add(part.charged_micros, part.replayed_micros, part.items)
         return whole
 
 
@@ -280,7 +278,7 @@ def _texts(
 ) -> Sums:
     """Texts as the other plan prices them; what an overrun forgave stays forgiven."""
     sums = Sums()
-    for sent in store.settled_texts(uow.connection, scope, since=since, until=until):
+    for sent in period_bill.settled_texts(uow.connection, scope, since=since, until=until):
         usage = MessageUsage(
             direction="inbound" if sent.direction == "inbound" else "outbound",
             status=MessageStatus(sent.status),
@@ -328,7 +326,7 @@ def _texts_of_clients(
     if account.parent_id is not None:
         return
     cycles = tally.imagined.credit if tally.imagined is not None else []
-    found = store.texts_of_clients(
+    found = period_bill.texts_of_clients(
         uow.connection,
         account.scope,
         since=since,
@@ -336,8 +334,7 @@ def _texts_of_clients(
         starts=[cycle.starts_at for cycle in cycles],
     )
     for place, texts, micros in found:
-        tally.clients.add(micros, micros)
-        tally.clients.items += texts - 1
+        tally.clients.add(micros, micros, texts)
         if place and cycles[place - 1].shared:
             cycles[place - 1].cost_micros += micros
 
@@ -353,7 +350,7 @@ def _recurring(
     """Rent for each month that was posted, and access for each month that began; what an agency
     pays of it for clients is by their plans, and stays."""
     first = store.first_line_since(uow.connection, account.tenant_id, since - OVERLAP)
-    lines = store.recurring_lines(
+    lines = period_bill.recurring_lines(
         uow.connection, account.scope, first=first, since=since, until=until
     )
     rent, access = Sums(), Sums()
@@ -377,7 +374,7 @@ def _recurring(
     return rent, access
 
 
-def _rent(line: store.RecurringLine, version: PlanVersion) -> int:
+def _rent(line: period_bill.RecurringLine, version: PlanVersion) -> int:
     """What the other plan takes a month; where it sells no such number, what was paid."""
     prices = version.plan.tariff.rental
     return prices.get((line.number_country or "", line.number_type or ""), line.amount)
